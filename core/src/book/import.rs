@@ -1,0 +1,473 @@
+//! Contacts in from vCard files, and out again.
+//!
+//! A card's record id is derived from its `UID`, or from what it says where it has none, so that the same file
+//! imported again, or on another device, adds nothing. A card that was imported before is compared with what that
+//! import wrote: only what changed in the file since is written, and what people changed meanwhile is kept.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write};
+
+use super::Book;
+use super::save::{open_for_reading, version_of};
+use crate::document::{Code, Document, Message, Version};
+use crate::error::{Error, Result};
+use crate::id::{ContactId, EntryId, RecordId};
+use crate::import::vcard::{
+    BrokenCard, Card, CardAddress, CardDate, CardEmail, CardMessenger, CardPhone, CardUrl, Cards, Item, PhoneKind, PlaceKind,
+    write_card,
+};
+use crate::record::{FieldValue, Kind, Record, Values};
+use crate::records::Contact;
+use crate::store::{Meta, StoredDoc, Tx};
+use crate::value::{Channel, ChannelKind, CustomField, CustomValue, LocalDate, PostalAddress, Region};
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImportReport {
+    /// Cards read.
+    pub cards: u64,
+    /// Contacts that are new.
+    pub added: u64,
+    /// Contacts that the file changed.
+    pub updated: u64,
+    /// Cards that changed nothing.
+    pub unchanged: u64,
+    /// Cards that could not be taken; the first thousand of them.
+    pub problems: Vec<ImportProblem>,
+    /// How many could not be taken.
+    pub broken: u64,
+    /// Whether it was stopped before the end.
+    pub cancelled: bool,
+}
+
+/// A card that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportProblem {
+    /// The file, as the caller named it.
+    pub file: String,
+    /// The line at which the card begins, from 1.
+    pub line: u64,
+    /// The line at fault, where it is known.
+    pub fault_line: Option<u64>,
+    /// Why, in words for a person.
+    pub reason: String,
+}
+
+/// How far a long call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far.
+    pub bytes: u64,
+    /// Cards read so far.
+    pub cards: u64,
+}
+
+/// Cards of one transaction and of one push group.
+const BATCH: usize = 100;
+const MAX_PROBLEMS: usize = 1000;
+
+impl Book {
+    /// The region whose national phone numbers are understood; empty where none is set.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn region(&self) -> Result<Region> {
+        let text = self.read(|conn| Meta::Region.text(conn))?;
+        text.filter(|text| !text.is_empty()).map_or(Ok(Region::default()), |text| text.parse())
+    }
+
+    /// Sets the region (ISO 3166-1, two letters) whose national phone numbers are understood.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn set_region(&self, region: &Region) -> Result<()> {
+        self.write(|tx| Meta::Region.set(tx.sql, region.code().as_bytes()))
+    }
+
+    /// Takes the contacts of a vCard file (2.1, 3.0, 4.0), in bounded memory. A broken card is reported and the rest
+    /// is taken. The whole import is one action, so that one undo takes it back. `progress` is asked after every
+    /// batch; `false` stops the import, and what was taken stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read on; those of the store. What was taken before stays.
+    pub fn import_vcard(&self, file: &str, reader: impl BufRead, progress: &dyn Fn(Progress) -> bool) -> Result<ImportReport> {
+        let region = self.region()?;
+        let message = self.write(|tx| Ok(tx.message(Code::import(), Code::vcard())))?;
+        let mut report = ImportReport::default();
+        let mut cards = Cards::new(reader);
+        loop {
+            let mut batch = Vec::with_capacity(BATCH);
+            let mut items = 0;
+            for item in cards.by_ref().take(BATCH) {
+                items += 1;
+                match item.map_err(|source| Error::io(format!("cannot read {file}"), source))? {
+                    Item::Card(card) => batch.push(card),
+                    Item::Broken(broken) => report.broken_card(file, broken),
+                }
+            }
+            report.cards += batch.len() as u64;
+            self.write(|tx| {
+                for card in &batch {
+                    tx.take_card(file, card, &region, &message, &mut report)?;
+                }
+                Ok(())
+            })?;
+            if items < BATCH {
+                return Ok(report);
+            }
+            if !progress(Progress { bytes: cards.bytes_read(), cards: report.cards }) {
+                report.cancelled = true;
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Writes living contacts as vCard 4.0, by name; returns how many.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `out` cannot be written.
+    pub fn export_vcard(&self, out: &mut dyn Write) -> Result<u64> {
+        let mut count = 0;
+        self.each_living(Kind::Contact, &mut |id, document| {
+            let contact = Contact::from_values(id, String::new(), &document.read(None).values);
+            let mut out = &mut *out;
+            write_card(&mut out, &to_card(&contact)).map_err(|source| Error::io("cannot write the file", source))?;
+            count += 1;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// Writes all living records as one JSON object, kind by kind, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `out` cannot be written.
+    pub fn export_json(&self, out: &mut dyn Write) -> Result<u64> {
+        let io = |source| Error::io("cannot write the file", source);
+        let mut count = 0;
+        out.write_all(b"{").map_err(io)?;
+        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(out, "{comma}\n\"{}\": [", kind.name()).map_err(io)?;
+            let mut first = true;
+            self.each_living(kind, &mut |id, document| {
+                let mut json = serde_json::Map::new();
+                json.insert("id".into(), id.to_string().into());
+                json.extend(document.read(None).values.to_json());
+                let comma = if std::mem::take(&mut first) { "" } else { "," };
+                write!(out, "{comma}\n{}", serde_json::Value::Object(json)).map_err(io)?;
+                count += 1;
+                Ok(())
+            })?;
+            out.write_all(b"]").map_err(io)?;
+        }
+        out.write_all(b"\n}\n").map_err(io)?;
+        Ok(count)
+    }
+
+    fn each_living(&self, kind: Kind, each: &mut dyn FnMut(RecordId, &Document) -> Result<()>) -> Result<()> {
+        let mut after: Vec<u8> = Vec::new();
+        loop {
+            let batch: Vec<Vec<u8>> = self.read(|conn| {
+                let sql = format!(
+                    "SELECT d.id FROM doc d JOIN {} t ON t.n = d.n WHERE d.id > ?1 AND t.deleted_ms IS NULL ORDER BY d.id LIMIT 500",
+                    kind.definition().table
+                );
+                let mut statement = conn.prepare_cached(&sql)?;
+                Ok(statement.query_map([&after], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            })?;
+            let Some(last) = batch.last() else { return Ok(()) };
+            for id in batch.iter().filter_map(|id| RecordId::from_slice(id)) {
+                let (_, document) = self.read(|conn| open_for_reading(conn, kind.definition(), id))?;
+                each(id, &document)?;
+            }
+            after.clone_from(last);
+        }
+    }
+}
+
+impl ImportReport {
+    fn broken_card(&mut self, file: &str, broken: BrokenCard) {
+        self.problem(ImportProblem {
+            file: file.to_owned(),
+            line: broken.line,
+            fault_line: broken.fault_line,
+            reason: broken.reason.to_string(),
+        });
+    }
+
+    fn problem(&mut self, problem: ImportProblem) {
+        self.broken += 1;
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+impl Tx<'_> {
+    fn take_card(
+        &mut self,
+        file: &str,
+        card: &Card,
+        region: &Region,
+        message: &Message,
+        report: &mut ImportReport,
+    ) -> Result<()> {
+        let id = card_id(card);
+        let definition = Contact::DEFINITION;
+        let existing = StoredDoc::find(self.sql, id)?;
+        let from_card = contact_of(id, card, region).to_values();
+        let (is_new, version, form) = match &existing {
+            None => (true, String::new(), from_card),
+            Some(stored) => {
+                let document = stored.open()?;
+                let imported = document.changes().into_iter().rev().find(|change| {
+                    change
+                        .message
+                        .as_ref()
+                        .is_some_and(|message| message.source == Code::vcard() && message.kind == Code::import())
+                });
+                match imported {
+                    Some(change) => {
+                        let version = Version { generation: stored.generation, heads: vec![change.hash] }.to_string();
+                        let base = (definition.normalize)(&document.read(Some(&[change.hash])).values);
+                        (false, version, over(base, &from_card))
+                    }
+                    // A record that people made: the card fills what is empty and overwrites nothing.
+                    None => {
+                        let current = (definition.normalize)(&document.read(None).values);
+                        (false, version_of(stored, &document), fill(current, &from_card))
+                    }
+                }
+            }
+        };
+        match self.save_form(definition, id, &version, &form, message) {
+            Ok(true) if is_new => report.added += 1,
+            Ok(true) => report.updated += 1,
+            Ok(false) => report.unchanged += 1,
+            Err(Error::Invalid(problems)) => {
+                let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                report.problem(ImportProblem { file: file.to_owned(), line: card.line, fault_line: None, reason });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// The card's values over what an earlier import wrote; what a card cannot say stays.
+fn over(mut base: Values, card: &Values) -> Values {
+    const SAID: [&str; 12] = [
+        "given_name",
+        "family_name",
+        "middle_name",
+        "name_prefix",
+        "name_suffix",
+        "organization",
+        "job_title",
+        "channels",
+        "addresses",
+        "birthday",
+        "card_note",
+        "tags",
+    ];
+    for name in SAID {
+        if let Some(value) = card.get(name) {
+            base.set(name, value.clone());
+        }
+    }
+    merge_entries(&mut base, card, "x");
+    base
+}
+
+fn fill(mut current: Values, card: &Values) -> Values {
+    for (field, value) in card.iter() {
+        match current.get(field.name) {
+            Some(FieldValue::Set(_) | FieldValue::Keyed(_)) => merge_entries(&mut current, card, field.name),
+            Some(value) if !value.is_empty() => {}
+            _ => current.set(field.name, value.clone()),
+        }
+    }
+    current
+}
+
+fn merge_entries(into: &mut Values, from: &Values, name: &str) {
+    match (into.get_mut(name), from.get(name)) {
+        (Some(FieldValue::Keyed(mine)), Some(FieldValue::Keyed(theirs))) => {
+            for (id, scalar) in theirs {
+                mine.entry(id.clone()).or_insert_with(|| scalar.clone());
+            }
+        }
+        (Some(FieldValue::Set(mine)), Some(FieldValue::Set(theirs))) => mine.extend(theirs.iter().cloned()),
+        _ => {}
+    }
+}
+
+const UUID_UID: &str = "urn:uuid:";
+
+/// A card that Roadbook wrote names its record; any other one gets an id derived from its `UID`, or from what it says.
+fn card_id(card: &Card) -> RecordId {
+    match &card.uid {
+        Some(uid) => uid
+            .strip_prefix(UUID_UID)
+            .and_then(|uuid| uuid.parse().ok())
+            .unwrap_or_else(|| RecordId::derived(&[b"vcard uid", uid.as_bytes()])),
+        None => RecordId::derived(&[b"vcard card", &card.fingerprint]),
+    }
+}
+
+fn contact_of(id: RecordId, card: &Card, region: &Region) -> Contact {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let entry = |kind: &str, value: &str| EntryId::derived(&[id.as_bytes(), kind.as_bytes(), value.as_bytes()]);
+    let mut contact = Contact {
+        id: ContactId(id),
+        given_name: text(&card.given),
+        family_name: text(&card.family),
+        middle_name: text(&card.middle),
+        name_prefix: text(&card.prefix),
+        name_suffix: text(&card.suffix),
+        organization: text(&card.organization),
+        job_title: text(&card.title),
+        card_note: text(&card.note),
+        tags: card.categories.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        ..Contact::default()
+    };
+    if contact.given_name.is_empty() && contact.family_name.is_empty() {
+        // A card without a structured name: the whole name goes where it is shown, unless it repeats the firm's.
+        contact.given_name = card.full_name.clone().filter(|name| *name != contact.organization).unwrap_or_default();
+    }
+    let mut channels: Vec<Channel> = Vec::new();
+    let mut add = |kind: ChannelKind, value: &str, label: Option<String>, preferred: bool, extension: Option<String>| {
+        let mut channel = Channel::typed(entry(kind.code(), value), kind, value, region);
+        channel.label = label;
+        channel.preferred = preferred;
+        channel.extension = extension.or(channel.extension);
+        if channels.iter().all(|known| known.id != channel.id) {
+            channels.push(channel);
+        }
+    };
+    let label = |own: &Option<String>, kind: &str| own.clone().or_else(|| (kind != "other").then(|| kind.to_owned()));
+    for CardPhone { value, kind, extension, preferred, label: own } in &card.phones {
+        add(ChannelKind::Phone, value, label(own, kind.as_str()), *preferred, extension.clone());
+    }
+    for CardEmail { value, kind, preferred, label: own } in &card.emails {
+        add(ChannelKind::Email, value, label(own, kind.as_str()), *preferred, None);
+    }
+    for CardUrl { value, label } in &card.urls {
+        add(ChannelKind::Url, value, label.clone(), false, None);
+    }
+    for CardMessenger { scheme, value } in &card.messengers {
+        add(ChannelKind::Messenger, &format!("{scheme}:{value}"), None, false, None);
+    }
+    contact.channels = channels;
+    for address in &card.addresses {
+        let street =
+            [&address.po_box, &address.extended, &address.street].into_iter().flatten().cloned().collect::<Vec<_>>().join("\n");
+        let mut stored = PostalAddress {
+            id: EntryId::default(),
+            label: label(&None, address.kind.as_str()),
+            street,
+            city: text(&address.city),
+            region: text(&address.region),
+            postcode: text(&address.postcode),
+            country: text(&address.country),
+        };
+        stored.id = entry("address", &format!("{:?}", crate::record::Entry::to_scalar(&stored)));
+        if contact.addresses.iter().all(|known| known.id != stored.id) {
+            contact.addresses.push(stored);
+        }
+    }
+    let mut custom = |id: &str, text: String| {
+        if let Ok(id) = id.parse() {
+            contact.x.push(CustomField { id, value: CustomValue::Text { text } });
+        }
+    };
+    match card.birthday {
+        Some(CardDate::Full(date)) => contact.birthday = Some(LocalDate(date)),
+        Some(day @ CardDate::MonthDay { .. }) => custom(BIRTHDAY_WITHOUT_YEAR, day.to_string()),
+        None => {}
+    }
+    if let Some(department) = &card.department {
+        custom(DEPARTMENT, department.clone());
+    }
+    contact
+}
+
+/// Custom fields for what a card says and the record has no field for.
+const BIRTHDAY_WITHOUT_YEAR: &str = "birthday-day";
+const DEPARTMENT: &str = "department";
+
+fn to_card(contact: &Contact) -> Card {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let custom = |id: &str| {
+        contact.x.iter().find(|field| field.id.as_str() == id).and_then(|field| match &field.value {
+            CustomValue::Text { text } => Some(text.clone()),
+            _ => None,
+        })
+    };
+    let note = [contact.card_note.as_str(), contact.notes.as_str()]
+        .into_iter()
+        .filter(|note| !note.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut card = Card {
+        uid: Some(format!("{UUID_UID}{}", contact.id)),
+        full_name: text(&crate::records::contact::full_name(contact)),
+        prefix: text(&contact.name_prefix),
+        given: text(&contact.given_name),
+        middle: text(&contact.middle_name),
+        family: text(&contact.family_name),
+        suffix: text(&contact.name_suffix),
+        organization: text(&contact.organization),
+        department: custom(DEPARTMENT),
+        title: text(&contact.job_title),
+        birthday: contact.birthday.map(|date| CardDate::Full(date.0)),
+        note: text(&note),
+        categories: contact.tags.clone(),
+        ..Card::default()
+    };
+    for channel in &contact.channels {
+        let (value, preferred) = (channel.value.clone(), channel.preferred);
+        let place = match channel.label.as_deref() {
+            Some("work") => PlaceKind::Work,
+            Some("home") => PlaceKind::Home,
+            _ => PlaceKind::Other,
+        };
+        let phone = match channel.label.as_deref() {
+            Some("mobile") => PhoneKind::Mobile,
+            Some("work") => PhoneKind::Work,
+            Some("home") => PhoneKind::Home,
+            Some("fax") => PhoneKind::Fax,
+            _ => PhoneKind::Other,
+        };
+        let standard = place != PlaceKind::Other || phone != PhoneKind::Other;
+        let label = channel.label.clone().filter(|_| !standard);
+        match channel.kind {
+            ChannelKind::Phone => {
+                card.phones.push(CardPhone { value, kind: phone, extension: channel.extension.clone(), preferred, label })
+            }
+            ChannelKind::Email => card.emails.push(CardEmail { value, kind: place, preferred, label }),
+            ChannelKind::Messenger => {
+                let (scheme, name) = value.split_once(':').unwrap_or(("im", &value));
+                card.messengers.push(CardMessenger { scheme: scheme.to_owned(), value: name.to_owned() });
+            }
+            ChannelKind::Url | ChannelKind::Unknown { .. } => card.urls.push(CardUrl { value, label }),
+        }
+    }
+    for address in &contact.addresses {
+        card.addresses.push(CardAddress {
+            kind: match address.label.as_deref() {
+                Some("work") => PlaceKind::Work,
+                Some("home") => PlaceKind::Home,
+                _ => PlaceKind::Other,
+            },
+            street: text(&address.street),
+            city: text(&address.city),
+            region: text(&address.region),
+            postcode: text(&address.postcode),
+            country: text(&address.country),
+            ..CardAddress::default()
+        });
+    }
+    card
+}

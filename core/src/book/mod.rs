@@ -1,0 +1,216 @@
+//! The book: the one object that apps hold. Reading never waits for writing; every write is one transaction.
+
+mod conflicts;
+mod drafts;
+mod history;
+mod identity;
+mod import;
+mod lists;
+mod observe;
+mod people;
+mod refusals;
+mod repair;
+mod save;
+mod status;
+mod sync;
+mod undo;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use conflicts::{Conflict, ConflictValue};
+pub use drafts::Draft;
+pub use history::{FieldChange, HistoryEntry};
+pub use identity::Vault;
+pub use import::{ImportProblem, ImportReport, Progress};
+pub use lists::{ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort};
+pub use observe::{Notice, Watch, Watcher};
+pub use people::{Author, Person};
+pub use refusals::Refusal;
+pub use repair::{Finding, RebuildReport};
+pub use save::{Applied, Change, Sheet};
+pub use status::{StateHash, Status};
+pub use undo::{Skipped, UndoReport};
+
+use crate::document::Actor;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::store::{OpenMode, Tx, open};
+use observe::Watchers;
+
+/// Takes a lock even after a panic elsewhere: what the locks guard is valid at every moment.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An encrypted book of records in a folder. Any number of threads may use it; several processes may open it.
+pub struct Book {
+    dir: PathBuf,
+    vault: Vault,
+    env: Arc<dyn Env>,
+    writer: Mutex<Option<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+    /// Ends a long statement of the writer when the app is suspended.
+    interrupt: rusqlite::InterruptHandle,
+    closed: AtomicBool,
+    actor: Mutex<Actor>,
+    watchers: Watchers,
+    /// `PRAGMA data_version` of the writer when other processes' commits were last reported.
+    seen_version: Mutex<i64>,
+}
+
+/// How many idle connections are kept for readers.
+const IDLE_READERS: usize = 4;
+
+impl Book {
+    /// Makes a new book in `dir`, which is created where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::BookExists`] where there is one; [`Error::ReadOnly`] and [`Error::NoSpace`] by the disk.
+    pub fn create(dir: &Path, vault: Vault, env: Arc<dyn Env>) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|source| Error::io(format!("cannot create {}", dir.display()), source))?;
+        let writer = open(dir, &vault.key, OpenMode::Create)?;
+        Self::start(dir, vault, env, writer)
+    }
+
+    /// Opens an existing book; never creates one, so that a locked phone is not mistaken for an empty book.
+    ///
+    /// # Errors
+    /// [`Error::NoBook`], [`Error::WrongKey`], [`Error::Corrupt`], [`Error::UpgradeNeeded`].
+    pub fn open(dir: &Path, vault: Vault, env: Arc<dyn Env>) -> Result<Self> {
+        let writer = open(dir, &vault.key, OpenMode::Write)?;
+        Self::start(dir, vault, env, writer)
+    }
+
+    fn start(dir: &Path, vault: Vault, env: Arc<dyn Env>, mut writer: Connection) -> Result<Self> {
+        let actor = identity::settle_identity(&mut writer, &vault, env.as_ref())?;
+        let seen = data_version(&writer)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            vault,
+            env,
+            interrupt: writer.get_interrupt_handle(),
+            writer: Mutex::new(Some(writer)),
+            readers: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+            actor: Mutex::new(actor),
+            watchers: Watchers::default(),
+            seen_version: Mutex::new(seen),
+        })
+    }
+
+    /// Ends long work (it rolls back) and closes the store; returns when SQLite is closed. Every later call gives
+    /// [`Error::Closed`]. Calling it again does nothing.
+    pub fn shutdown(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.interrupt.interrupt();
+        lock(&self.writer).take();
+        lock(&self.readers).clear();
+    }
+
+    /// Whether the book was shut down.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The folder of the book.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Time and randomness, as given to [`Book::open`].
+    pub fn env(&self) -> &dyn Env {
+        self.env.as_ref()
+    }
+
+    /// A new record id.
+    pub fn new_id(&self) -> crate::id::RecordId {
+        crate::id::RecordId::generate(self.env.as_ref())
+    }
+
+    /// A new id for an entry of a record.
+    pub fn new_entry_id(&self) -> crate::id::EntryId {
+        crate::id::EntryId::generate(self.env.as_ref())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Reads with a connection of its own, never waiting for a writer.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        let idle = lock(&self.readers).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => open(&self.dir, &self.vault.key, OpenMode::Read)?,
+        };
+        let tx = conn.unchecked_transaction()?;
+        let result = read(&tx);
+        drop(tx);
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS && !self.is_closed() {
+            readers.push(conn);
+        }
+        result
+    }
+
+    /// Writes in one transaction, then tells observers; nothing is told, and nothing kept, where `write` fails.
+    pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.check_open()?;
+        let mut guard = lock(&self.writer);
+        let conn = guard.as_mut().ok_or(Error::Closed)?;
+        let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let actor = *lock(&self.actor);
+        let mut group = [0u8; 16];
+        self.env.fill(&mut group);
+        let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, changed: Vec::new() };
+        let result = write(&mut tx)?;
+        let changed = std::mem::take(&mut tx.changed);
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        sql.commit()?;
+        drop(guard);
+        self.watchers.tell(&changed);
+        Ok(result)
+    }
+
+    /// Reports commits of other processes to the observers. Apps call it when they come to the foreground, and the
+    /// bindings once a second while somebody watches.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn notice_other_processes(&self) -> Result<()> {
+        self.check_open()?;
+        let now = {
+            let guard = lock(&self.writer);
+            data_version(guard.as_ref().ok_or(Error::Closed)?)?
+        };
+        let seen = std::mem::replace(&mut *lock(&self.seen_version), now);
+        if seen != now {
+            self.watchers.tell_many();
+        }
+        Ok(())
+    }
+
+    /// Writes as a new actor from now on: after a refusal, a clone, or a document with too many branches.
+    pub(crate) fn rotate_actor(&self) -> Result<()> {
+        let actor = self.write(|tx| identity::new_actor(tx.sql, tx.env))?;
+        *lock(&self.actor) = actor;
+        Ok(())
+    }
+}
+
+impl Drop for Book {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn data_version(conn: &Connection) -> Result<i64> {
+    Ok(conn.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+}

@@ -1,0 +1,136 @@
+//! Checking and repairing what is derived. The documents, the outbox and the identity are never derived.
+
+use super::Book;
+use crate::error::Result;
+use crate::id::RecordId;
+use crate::store::{State, StoredDoc};
+
+/// What [`Book::rebuild`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RebuildReport {
+    /// Records whose rows were made again.
+    pub records: u64,
+    /// Records that cannot be opened; their rows are as they came from the server, where there are any.
+    pub unreadable: Vec<RecordId>,
+}
+
+/// What [`Book::check`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// SQLite finds the file damaged.
+    File(String),
+    /// The record's document cannot be opened, or is not the one that its head names.
+    Unreadable(RecordId),
+    /// The query table does not show what the document holds: a rebuild repairs it.
+    RowDiffers(RecordId),
+}
+
+const BATCH: u32 = 500;
+
+impl Book {
+    /// Makes every derived row again from the documents: query tables, links, search.
+    ///
+    /// # Errors
+    /// Those of the store; nothing is changed then.
+    pub fn rebuild(&self) -> Result<RebuildReport> {
+        self.write(|tx| {
+            let mut report = RebuildReport::default();
+            tx.sql.execute_batch(
+                "DELETE FROM contact; DELETE FROM deal; DELETE FROM task; DELETE FROM link;
+                 INSERT INTO search(search) VALUES ('delete-all'); INSERT INTO phone(phone) VALUES ('delete-all');",
+            )?;
+            let mut after = 0;
+            loop {
+                let batch = StoredDoc::after(tx.sql, after, BATCH)?;
+                let Some(last) = batch.last() else { return Ok(report) };
+                after = last.n;
+                for stored in &batch {
+                    match stored.open() {
+                        Ok(document) => {
+                            tx.put_doc(stored.id, stored.generation, &document, None)?;
+                            report.records += 1;
+                        }
+                        Err(_) if stored.known_kind().is_none() => {}
+                        Err(_) => {
+                            tx.sql.execute(
+                                "UPDATE doc SET state = ?2 WHERE n = ?1",
+                                rusqlite::params![stored.n, State::Unreadable as i64],
+                            )?;
+                            report.unreadable.push(stored.id);
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Checks the file and every document against its row, and changes nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn check(&self) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        self.read(|conn| {
+            let mut statement = conn.prepare("PRAGMA cipher_integrity_check")?;
+            let faults: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            findings.extend(faults.into_iter().map(Finding::File));
+            let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+            if said != "ok" {
+                findings.push(Finding::File(said));
+            }
+            Ok(())
+        })?;
+        let mut after = 0;
+        loop {
+            let batch = self.read(|conn| StoredDoc::after(conn, after, BATCH))?;
+            let Some(last) = batch.last() else { return Ok(findings) };
+            after = last.n;
+            for stored in &batch {
+                match stored.open() {
+                    Ok(document) if !self.read(|conn| same_row(conn, stored.n, &document))? => {
+                        findings.push(Finding::RowDiffers(stored.id))
+                    }
+                    Err(_) if stored.known_kind().is_some() => findings.push(Finding::Unreadable(stored.id)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Opens up to `limit` documents that came from the server and were never opened, and checks them against their
+    /// rows. Returns how many are left. Meant for the background.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn verify_some(&self, limit: u32) -> Result<u64> {
+        self.write(|tx| {
+            let ids: Vec<Vec<u8>> = {
+                let mut statement = tx.sql.prepare_cached("SELECT id FROM doc WHERE state = 1 LIMIT ?1")?;
+                statement.query_map([limit], |row| row.get(0))?.collect::<Result<_, _>>()?
+            };
+            for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
+                match tx.open_doc(id) {
+                    Ok(_) | Err(crate::Error::Unreadable(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(tx.sql.query_row("SELECT count(*) FROM doc WHERE state = 1", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+        })
+    }
+}
+
+/// Whether the query table's row is what the document gives: compared in a scratch table of the same form.
+fn same_row(conn: &rusqlite::Connection, n: i64, document: &crate::document::Document) -> Result<bool> {
+    let definition = document.definition();
+    let expected = crate::store::row_values(&document.read(None).values);
+    let columns: Vec<&str> = ["sort", "letter"].into_iter().chain(definition.columns()).collect();
+    let sql = format!("SELECT {} FROM {} WHERE n = ?1", columns.join(", "), definition.table);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([n])?;
+    let Some(row) = rows.next()? else { return Ok(false) };
+    let mut found = Vec::new();
+    for at in 0..columns.len() {
+        found.push(row.get::<_, rusqlite::types::Value>(at)?);
+    }
+    Ok(found == expected)
+}

@@ -1,0 +1,556 @@
+//! What a sync session reads from the book and writes into it: account, tokens, pages.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use minicbor::{Decode, Encode};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use zeroize::Zeroizing;
+
+use super::{Book, identity, lock};
+use crate::document::{Actor, ChangeHash, Document, hash_bytes, open_envelope};
+use crate::error::{Error, Result};
+use crate::gate::{self, Limits, scan_document};
+use crate::id::RecordId;
+use crate::record::{Kind, Values, decode_row};
+use crate::store::{Meta, OutboxItem, State, StoredDoc, Tx, delete_derived, derive};
+use crate::sync::wire::{
+    self, Directory, Entry, Form, JoinResponse, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse,
+    TokenResponse, Verdict,
+};
+
+/// Where this device belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The server's id.
+    pub server_id: Vec<u8>,
+    /// The device's id on the server.
+    pub device: RecordId,
+    /// The person's id.
+    pub person: RecordId,
+    /// The workspace's id.
+    pub workspace: RecordId,
+    /// The workspace's name.
+    pub workspace_name: String,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct StoredAccount {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    server_id: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    device: Vec<u8>,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    person: Vec<u8>,
+    #[cbor(n(3), with = "minicbor::bytes")]
+    workspace: Vec<u8>,
+    #[n(4)]
+    workspace_name: String,
+}
+
+impl Account {
+    pub(super) fn load(conn: &Connection) -> Result<Option<Self>> {
+        let Some(bytes) = Meta::Account.get(conn)? else { return Ok(None) };
+        let stored: StoredAccount = minicbor::decode(&bytes).map_err(|_| Error::Corrupt("the account cannot be read".into()))?;
+        let id = |bytes: &[u8]| RecordId::from_slice(bytes).ok_or_else(|| Error::Corrupt("the account cannot be read".into()));
+        Ok(Some(Self {
+            device: id(&stored.device)?,
+            person: id(&stored.person)?,
+            workspace: id(&stored.workspace)?,
+            server_id: stored.server_id,
+            workspace_name: stored.workspace_name,
+        }))
+    }
+}
+
+/// The device's key pair; it never leaves the store.
+pub(crate) struct DeviceKey(SigningKey);
+
+impl DeviceKey {
+    /// The public key.
+    pub fn public(&self) -> Vec<u8> {
+        self.0.verifying_key().as_bytes().to_vec()
+    }
+
+    /// Signs a challenge.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message).to_bytes().to_vec()
+    }
+}
+
+/// What one page did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PageReport {
+    pub pushed: u64,
+    pub pulled: u64,
+    pub refused: u64,
+    pub held: u64,
+    pub set_aside: u64,
+    /// Changes that are still in the outbox, held ones included.
+    pub waiting: u64,
+}
+
+/// Most changes and bytes of one request, well below what the server takes.
+const MAX_PUSH_ITEMS: usize = 2000;
+const MAX_PUSH_BYTES: usize = 700_000;
+/// Most bytes of entries asked for at once, before compression.
+const PAGE_BYTES: u32 = 2_000_000;
+/// How long a sync lease is good without a sign of life.
+const LEASE_MS: i64 = 120_000;
+/// A token is not used in its last seconds.
+const TOKEN_MARGIN_MS: i64 = 10_000;
+/// Most records asked for again in one request.
+const MAX_WANT: u32 = 200;
+
+impl Book {
+    /// Where this device belongs; `None` before it joined a workspace.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn account(&self) -> Result<Option<Account>> {
+        self.read(Account::load)
+    }
+
+    pub(crate) fn server_url(&self) -> Result<Option<String>> {
+        self.read(|conn| Meta::ServerUrl.text(conn))
+    }
+
+    /// The device's key pair, made on first use.
+    pub(crate) fn device_key(&self) -> Result<DeviceKey> {
+        self.write(|tx| {
+            let seed = match Meta::DeviceKey.get(tx.sql)? {
+                Some(seed) => Zeroizing::new(seed),
+                None => {
+                    let mut seed = Zeroizing::new(vec![0u8; 32]);
+                    tx.env.fill(&mut seed);
+                    Meta::DeviceKey.set(tx.sql, &seed)?;
+                    seed
+                }
+            };
+            let seed: &[u8; 32] =
+                seed.as_slice().try_into().map_err(|_| Error::Corrupt("the device key cannot be read".into()))?;
+            Ok(DeviceKey(SigningKey::from_bytes(seed)))
+        })
+    }
+
+    /// The `authorization` header, where there is a token that is still good by this device's clock.
+    pub(crate) fn good_token(&self) -> Result<Option<String>> {
+        let now = self.env().now().ms;
+        self.read(|conn| {
+            let stored = Meta::Token.get(conn)?;
+            let Some((until, token)) = stored.as_deref().and_then(<[u8]>::split_first_chunk::<8>) else { return Ok(None) };
+            let good = i64::from_be_bytes(*until) > now.saturating_add(TOKEN_MARGIN_MS);
+            Ok(good.then(|| format!("Bearer {}", data_encoding::BASE64URL_NOPAD.encode(token))))
+        })
+    }
+
+    pub(crate) fn keep_token(&self, token: &TokenResponse) -> Result<()> {
+        self.write(|tx| tx.keep_token(token))
+    }
+
+    pub(crate) fn drop_token(&self) -> Result<()> {
+        self.write(|tx| Meta::Token.clear(tx.sql))
+    }
+
+    pub(crate) fn keep_account(&self, url: &str, server_id: &[u8], joined: &JoinResponse) -> Result<()> {
+        self.write(|tx| {
+            let previous = Account::load(tx.sql)?;
+            let account = StoredAccount {
+                server_id: server_id.to_vec(),
+                device: joined.device.clone(),
+                person: joined.person.clone(),
+                workspace: joined.workspace.clone(),
+                workspace_name: joined.workspace_name.clone(),
+            };
+            let bytes = minicbor::to_vec(&account).map_err(|error| Error::Internal(error.to_string()))?;
+            Meta::Account.set(tx.sql, &bytes)?;
+            if Account::load(tx.sql)?.is_none_or(|account| previous.is_some_and(|old| old.workspace != account.workspace)) {
+                // The records of one firm never go to another one's server.
+                return Err(Error::invalid("workspace", crate::error::ProblemCode::Format));
+            }
+            Meta::ServerUrl.set(tx.sql, url.as_bytes())?;
+            tx.keep_token(&joined.token)
+        })
+    }
+
+    pub(crate) fn note_synced(&self) -> Result<()> {
+        self.write(|tx| Meta::SyncedAt.set(tx.sql, &tx.now().ms.to_be_bytes()))
+    }
+
+    /// Takes the right to sync this book, for this session alone.
+    pub(crate) fn take_sync_lease(&self) -> Result<[u8; 16]> {
+        self.write(|tx| {
+            let mut holder = [0u8; 16];
+            tx.env.fill(&mut holder);
+            let now = tx.now().ms;
+            let until: Option<i64> =
+                tx.sql.query_row("SELECT until_ms FROM lease WHERE name = 'sync'", [], |row| row.get(0)).optional()?;
+            // A lease far in the future was written by a wrong clock.
+            if until.is_some_and(|until| until > now && until <= now.saturating_add(LEASE_MS)) {
+                return Err(Error::Busy);
+            }
+            tx.sql.execute(
+                "INSERT INTO lease(name, holder, until_ms) VALUES ('sync', ?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms",
+                params![holder, now.saturating_add(LEASE_MS)],
+            )?;
+            Ok(holder)
+        })
+    }
+
+    pub(crate) fn keep_sync_lease(&self, holder: &[u8; 16]) -> Result<()> {
+        self.write(|tx| {
+            let until = tx.now().ms.saturating_add(LEASE_MS);
+            let kept =
+                tx.sql.execute("UPDATE lease SET until_ms = ?2 WHERE name = 'sync' AND holder = ?1", params![holder, until])?;
+            if kept == 0 { Err(Error::Busy) } else { Ok(()) }
+        })
+    }
+
+    pub(crate) fn give_back_sync_lease(&self, holder: &[u8; 16]) -> Result<()> {
+        self.write(|tx| {
+            tx.sql.execute("DELETE FROM lease WHERE name = 'sync' AND holder = ?1", params![holder])?;
+            Ok(())
+        })
+    }
+
+    /// The next request: what waits, and where this device stands in the feed.
+    pub(crate) fn next_page(&self) -> Result<SyncRequest> {
+        self.read(|conn| {
+            let mut request = SyncRequest {
+                epoch: Meta::Epoch.get(conn)?.unwrap_or_default(),
+                cursor: Meta::Cursor.get(conn)?.unwrap_or_default(),
+                max_bytes: PAGE_BYTES,
+                rows: Kind::ALL.into_iter().map(row_version).collect(),
+                directory: Meta::Directory.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes),
+                want: wanted(conn)?,
+                ..SyncRequest::default()
+            };
+            push(conn, &mut request)?;
+            Ok(request)
+        })
+    }
+
+    /// Commits a page with its cursor.
+    pub(crate) fn apply_page(&self, page: SyncResponse) -> Result<PageReport> {
+        let (report, actor) = self.write(|tx| {
+            let mut report = PageReport::default();
+            for verdict in &page.verdicts {
+                tx.apply_verdict(verdict, &mut report)?;
+            }
+            for entry in &page.entries {
+                tx.apply_entry(entry, &mut report)?;
+            }
+            if let Some(directory) = &page.directory {
+                tx.apply_directory(directory)?;
+            }
+            Meta::Epoch.set(tx.sql, &page.epoch)?;
+            Meta::Cursor.set(tx.sql, &page.cursor)?;
+            report.waiting =
+                tx.sql.query_row("SELECT count(*) FROM outbox WHERE state = 0", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+            Ok((report, tx.actor))
+        })?;
+        *lock(&self.actor) = actor;
+        Ok(report)
+    }
+
+    /// Starts over in the feed of a server that lost or changed its history: everything is pulled again, and all own
+    /// changes are pushed again; those that the server still has cost it nothing.
+    pub(crate) fn begin_epoch(&self) -> Result<()> {
+        self.write(|tx| {
+            Meta::Epoch.clear(tx.sql)?;
+            Meta::Cursor.clear(tx.sql)?;
+            let mut after = 0;
+            loop {
+                let batch = StoredDoc::after(tx.sql, after, 500)?;
+                let Some(last) = batch.last() else { return Ok(()) };
+                after = last.n;
+                for stored in &batch {
+                    let Ok(document) = stored.open() else { continue };
+                    tx.queue_own(stored, &document)?;
+                }
+            }
+        })
+    }
+}
+
+fn row_version(kind: Kind) -> RowVersion {
+    let (major, minor) = kind.definition().row_version;
+    RowVersion { kind: kind.code(), major, minor }
+}
+
+/// Records that this device cannot open, or whose changes it could not apply.
+fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
+    let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE reason = 'missing' LIMIT ?1";
+    let mut statement = conn.prepare_cached(sql)?;
+    let ids: Vec<Vec<u8>> = statement.query_map([MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+/// Adds whole groups from the outbox to a request.
+fn push(conn: &Connection, request: &mut SyncRequest) -> Result<()> {
+    let items = OutboxItem::waiting(conn, u32::try_from(MAX_PUSH_ITEMS + wire::MAX_GROUP).unwrap_or(u32::MAX))?;
+    let mut index: std::collections::HashMap<RecordId, u32> = std::collections::HashMap::new();
+    let mut bytes = 0;
+    let mut count = 0;
+    let mut rest = items.as_slice();
+    while let Some(first) = rest.first() {
+        let size = rest.iter().take_while(|item| item.group == first.group).count();
+        let (group, after) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+        let weight: usize = group.iter().map(|item| item.bytes.len() + 40).sum();
+        if count > 0 && (count + size > MAX_PUSH_ITEMS || bytes + weight > MAX_PUSH_BYTES) {
+            break;
+        }
+        (bytes, count, rest) = (bytes + weight, count + size, after);
+        let mut pushed = PushGroup { id: first.group.clone(), items: Vec::with_capacity(size) };
+        for item in group {
+            let next = u32::try_from(request.docs.len()).unwrap_or(u32::MAX);
+            let doc = *index.entry(item.doc).or_insert(next);
+            if doc == next {
+                request.docs.push(PushDoc { id: item.doc.as_bytes().to_vec(), generation: item.generation, kind: item.kind });
+            }
+            pushed.items.push(PushItem { doc, change: item.bytes.clone() });
+        }
+        request.groups.push(pushed);
+    }
+    Ok(())
+}
+
+impl Tx<'_> {
+    fn keep_token(&self, token: &TokenResponse) -> Result<()> {
+        let until = self.now().ms.saturating_add(i64::from(token.expires_in_s) * 1000);
+        let mut stored = until.to_be_bytes().to_vec();
+        stored.extend_from_slice(&token.token);
+        Meta::Token.set(self.sql, &stored)
+    }
+
+    fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
+        let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
+        match verdict.outcome {
+            Outcome::Accepted => {
+                self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
+                report.pushed += changes;
+            }
+            Outcome::Held => report.held += changes,
+            Outcome::Refused => {
+                // What is written again must not repeat the numbers of what was refused.
+                self.actor = identity::new_actor(self.sql, self.env)?;
+                self.refuse(&verdict.group, verdict.code.as_deref().unwrap_or("refused"))?;
+                report.refused += changes;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one record of the feed. A record that does not pass is set aside alone; the feed goes on.
+    fn apply_entry(&mut self, entry: &Entry, report: &mut PageReport) -> Result<()> {
+        let Some(id) = RecordId::from_slice(&entry.id) else {
+            report.set_aside += 1;
+            return Ok(());
+        };
+        let taken = match entry.form {
+            Form::Snapshot => self.take_snapshot(id, entry)?,
+            Form::Changes => self.take_changes(id, entry)?,
+            // Scopes and erasure come with a later protocol; a server of this one sends neither.
+            Form::Leave | Form::Erased => Err("form"),
+        };
+        match taken {
+            Ok(()) => report.pulled += 1,
+            Err(reason) => {
+                report.set_aside += 1;
+                self.set_aside(id, entry, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_aside(&self, id: RecordId, entry: &Entry, reason: &str) -> Result<()> {
+        let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
+        self.sql.execute(
+            "INSERT INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id.as_bytes(), entry.kind, entry.generation, reason, bytes],
+        )?;
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self, id: RecordId, entry: &Entry) -> Result<Result<(), &'static str>> {
+        let Some(sealed) = &entry.snapshot else { return Ok(Err("malformed")) };
+        let Ok(raw) = open_envelope(sealed, Limits::DOCUMENT.bytes) else { return Ok(Err("malformed")) };
+        let Ok(facts) = scan_document(&raw, &Limits::DOCUMENT) else { return Ok(Err("malformed")) };
+        let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
+        let existing = StoredDoc::find(self.sql, id)?;
+        let healthy = existing.as_ref().filter(|stored| stored.state != State::Unreadable as i64);
+        if let Some(stored) = healthy {
+            if stored.kind != entry.kind {
+                return Ok(Err("kind"));
+            }
+            if stored.heads == heads {
+                return Ok(Ok(()));
+            }
+        }
+        let Some(kind) = Kind::from_code(entry.kind) else {
+            self.insert_unopened(id, entry, &heads, sealed, None)?;
+            return Ok(Ok(()));
+        };
+        let waiting = OutboxItem::waiting_of(self.sql, id)?;
+        if waiting.is_empty()
+            && healthy.is_none()
+            && let Some(values) = usable_row(kind, entry)
+        {
+            self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
+            self.changed.push((kind, id));
+            return Ok(self.forget_set_aside(id)?);
+        }
+        let Ok(mut document) = Document::load(kind.definition(), sealed) else { return Ok(Err("document")) };
+        if document.heads() != heads || document.broken_field().is_some() {
+            return Ok(Err("document"));
+        }
+        // What this device has and the snapshot lacks: its own edits, and others' that came another way.
+        let mut local: Vec<Vec<u8>> = Vec::new();
+        match healthy.map(StoredDoc::open) {
+            Some(Ok(mine)) => {
+                let known: Vec<ChangeHash> = heads.iter().copied().filter(|head| mine.contains(head)).collect();
+                local.extend(
+                    mine.changes_since(&known).into_iter().filter(|(hash, _)| !document.contains(hash)).map(|(_, bytes)| bytes),
+                );
+            }
+            _ => {
+                for item in &waiting {
+                    let bytes =
+                        open_envelope(&item.bytes, Limits::CHANGE.bytes).map_err(|error| Error::Corrupt(error.to_string()))?;
+                    local.push(bytes);
+                }
+            }
+        }
+        let sealed: Vec<Vec<u8>> = local.iter().map(|bytes| crate::document::seal_envelope(bytes)).collect();
+        let passed = gate::admit(&document, &sealed.iter().map(Vec::as_slice).collect::<Vec<_>>(), &|_| true);
+        let Ok(passed) = passed else { return Ok(Err("merge")) };
+        document = passed.document;
+        if let Some(stored) = &existing {
+            delete_derived(self.sql, kind.definition(), stored.n)?;
+        }
+        self.put_doc(id, entry.generation, &document, None)?;
+        Ok(self.forget_set_aside(id)?)
+    }
+
+    fn forget_set_aside(&self, id: RecordId) -> Result<Result<(), &'static str>> {
+        self.sql.prepare_cached("DELETE FROM quarantine WHERE doc = ?1")?.execute([id.as_bytes()])?;
+        Ok(Ok(()))
+    }
+
+    /// Inserts a record by the row that came with it; its document is opened when it is needed.
+    fn insert_unopened(
+        &mut self,
+        id: RecordId,
+        entry: &Entry,
+        heads: &[ChangeHash],
+        sealed: &[u8],
+        values: Option<&Values>,
+    ) -> Result<()> {
+        let version = entry.row_version.unwrap_or(RowVersion { kind: entry.kind, major: 0, minor: 0 });
+        let known = values.map_or(version, |values| row_version(values.definition().kind));
+        let n: i64 = self
+            .sql
+            .prepare_cached(
+                "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, changed_ms, bytes)
+                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 1, changed_ms = excluded.changed_ms,
+                     bytes = excluded.bytes
+                 RETURNING n",
+            )?
+            .query_row(
+                params![
+                    id.as_bytes(),
+                    entry.kind,
+                    entry.generation,
+                    hash_bytes(heads),
+                    known.major,
+                    known.minor,
+                    version.minor > known.minor,
+                    entry.changed_ms.unwrap_or(0),
+                    sealed
+                ],
+                |row| row.get(0),
+            )?;
+        if let Some(values) = values {
+            derive(self.sql, n, values, None)?;
+        }
+        Ok(())
+    }
+
+    fn take_changes(&mut self, id: RecordId, entry: &Entry) -> Result<Result<(), &'static str>> {
+        let Some(changes) = &entry.changes else { return Ok(Err("malformed")) };
+        let (stored, document) = match self.open_doc(id) {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(Error::Unreadable(_)) => return Ok(Err("missing")),
+            Err(error) => return Err(error),
+        };
+        if stored.kind != entry.kind || stored.generation != entry.generation {
+            return Ok(Err("kind"));
+        }
+        let changes: Vec<&[u8]> = changes.iter().map(|change| change.as_slice()).collect();
+        let passed = match gate::admit(&document, &changes, &|_| true) {
+            Ok(passed) => passed,
+            Err(refused) if refused.is_held() => return Ok(Err("missing")),
+            Err(refused) => return Ok(Err(refused.code())),
+        };
+        if !passed.new.is_empty() {
+            let before = document.read(None).values;
+            self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn apply_directory(&self, directory: &Directory) -> Result<()> {
+        for person in &directory.people {
+            self.sql.execute(
+                "INSERT INTO person(id, name, role) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role",
+                params![person.id, person.name, person.role],
+            )?;
+        }
+        for actor in &directory.actors {
+            let person = directory.people.get(actor.person as usize).map(|person| &person.id);
+            self.sql.execute(
+                "INSERT INTO actor(id, person, device) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET person = excluded.person, device = excluded.device",
+                params![actor.actor, person, actor.device],
+            )?;
+        }
+        Meta::Directory.set(self.sql, &directory.version.to_be_bytes())
+    }
+
+    /// Puts the own changes of a record into the outbox again, one group for the record.
+    fn queue_own(&self, stored: &StoredDoc, document: &Document) -> Result<()> {
+        let mut group = [0u8; 16];
+        self.env.fill(&mut group);
+        let entries = document.changes();
+        let bytes: std::collections::HashMap<ChangeHash, Vec<u8>> = document.changes_since(&[]).into_iter().collect();
+        for entry in entries {
+            let own = entry.actor.map_or(Ok(false), |actor: Actor| identity::is_own(self.sql, actor))?;
+            let (true, Some(bytes)) = (own, bytes.get(&entry.hash)) else { continue };
+            let action = entry.message.as_ref().map_or(group, |message| message.action.0);
+            self.sql.execute(
+                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    group,
+                    stored.id.as_bytes(),
+                    stored.kind,
+                    stored.generation,
+                    entry.hash.0,
+                    action,
+                    crate::document::seal_envelope(bytes)
+                ],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of an entry's row, where this release may show them without opening the document.
+fn usable_row(kind: Kind, entry: &Entry) -> Option<Values> {
+    let version = entry.row_version?;
+    let (major, minor) = kind.definition().row_version;
+    if version.kind != kind.code() || version.major != major || version.minor < minor {
+        return None;
+    }
+    decode_row(kind.definition(), entry.row.as_deref()?)
+}

@@ -1,0 +1,188 @@
+//! Reading values: one function decides among concurrent ones, everywhere.
+
+use automerge::iter::MapRangeItem;
+use automerge::{ChangeHash, ObjId, ROOT, ReadDoc as _, ScalarValue, Value, ValueRef};
+
+use super::{Actor, Document};
+use crate::record::{Field, FieldValue, Shape, Values};
+use crate::value::Scalar;
+
+/// One of the concurrent values of a register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The value.
+    pub scalar: Scalar,
+    /// The change that wrote it.
+    pub change: ChangeHash,
+    /// The wall clock of that change, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who wrote it; `None` for bytes that are no device's actor.
+    pub actor: Option<Actor>,
+}
+
+/// A record as read from its document.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The values.
+    pub values: Values,
+    /// Whether the document holds keys that this release does not know.
+    pub has_unknown: bool,
+    /// The keys whose concurrent values differ.
+    pub disputed: Vec<String>,
+}
+
+impl Document {
+    /// The record as it is now, or as it was at older heads.
+    pub fn read(&self, at: Option<&[ChangeHash]>) -> Reading {
+        let mut values = Values::empty(self.definition);
+        let mut has_unknown = false;
+        let mut disputed = Vec::new();
+        let items: Vec<MapRangeItem<'_>> = match at {
+            None => self.am.map_range(ROOT, ..).collect(),
+            Some(heads) => self.am.map_range_at(ROOT, .., heads).collect(),
+        };
+        for item in items {
+            let (name, entry) = item.key.split_once('/').unwrap_or((&item.key, ""));
+            let Some(field) = self.definition.field(name) else {
+                has_unknown |= name != "kind";
+                continue;
+            };
+            let scalar = if item.conflict {
+                let candidates = self.candidates(field, entry, at);
+                if candidates.len() > 1 {
+                    disputed.push(item.key.to_string());
+                }
+                candidates.into_iter().next().map(|candidate| candidate.scalar)
+            } else {
+                match &item.value {
+                    ValueRef::Scalar(value) => Some(scalar(&value.into())),
+                    ValueRef::Object(_) => None,
+                }
+            };
+            let Some(slot) = values.get_mut(name) else { continue };
+            match (slot, scalar, entry.is_empty()) {
+                (FieldValue::Register(value), Some(scalar), true) => *value = scalar,
+                (FieldValue::Set(members), Some(_), false) => {
+                    members.insert(entry.to_owned());
+                }
+                (FieldValue::Keyed(entries), Some(scalar), false) => {
+                    entries.insert(entry.to_owned(), scalar);
+                }
+                (FieldValue::Text(text), None, true) => *text = self.text(&item.id(), at),
+                // A field whose shape a newer release changed: kept in the document, not shown.
+                _ => has_unknown = true,
+            }
+        }
+        Reading { values, has_unknown, disputed }
+    }
+
+    fn text(&self, object: &ObjId, at: Option<&[ChangeHash]>) -> String {
+        match at {
+            None => self.am.text(object),
+            Some(heads) => self.am.text_at(object, heads),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The concurrent values of a register, entry or member; the first is the one shown. Among several the core
+    /// chooses by the field's rank, then the change's time, then Automerge's order. Equal values are one.
+    pub fn candidates(&self, field: &Field, entry: &str, at: Option<&[ChangeHash]>) -> Vec<Candidate> {
+        let mut found: Vec<(u8, usize, Candidate)> = Vec::new();
+        for (order, (value, id)) in self.values_at(&field.key(entry), at).into_iter().enumerate() {
+            let Value::Scalar(value) = value else { continue };
+            let Some(change) = self.am.hash_for_opid(&id) else { continue };
+            let Some(meta) = self.am.get_change_meta_by_hash(&change) else { continue };
+            let scalar = scalar(&value);
+            let actor = Actor::parse(meta.actor.to_bytes()).map(|(actor, _)| actor);
+            found.push(((field.rank)(&scalar), order, Candidate { scalar, change, at_ms: meta.timestamp, actor }));
+        }
+        found.sort_by(|a, b| (b.0, b.2.at_ms, b.1).cmp(&(a.0, a.2.at_ms, a.1)));
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(found.len());
+        for (_, _, candidate) in found {
+            let same = |other: &Candidate| other.scalar == candidate.scalar || field.shape == Shape::Set;
+            if !candidates.iter().any(same) {
+                candidates.push(candidate);
+            }
+        }
+        candidates
+    }
+
+    fn values_at(&self, key: &str, at: Option<&[ChangeHash]>) -> Vec<(Value<'_>, ObjId)> {
+        match at {
+            None => self.am.get_all(ROOT, key),
+            Some(heads) => self.am.get_all_at(ROOT, key, heads),
+        }
+        .unwrap_or_default()
+    }
+
+    /// The changes that wrote the present values of a key, equal ones included.
+    pub(super) fn writers(&self, key: &str) -> Vec<ChangeHash> {
+        self.values_at(key, None).iter().filter_map(|(_, id)| self.am.hash_for_opid(id)).collect()
+    }
+}
+
+fn scalar(value: &ScalarValue) -> Scalar {
+    match value {
+        ScalarValue::Null => Scalar::Null,
+        ScalarValue::Boolean(value) => Scalar::Bool(*value),
+        ScalarValue::Int(value) | ScalarValue::Timestamp(value) => Scalar::Int(*value),
+        ScalarValue::Uint(value) => {
+            i64::try_from(*value).map_or_else(|_| Scalar::Bytes(value.to_be_bytes().to_vec()), Scalar::Int)
+        }
+        ScalarValue::Str(text) => Scalar::Str(text.to_string()),
+        ScalarValue::Bytes(bytes) => Scalar::Bytes(bytes.clone()),
+        ScalarValue::F64(value) => Scalar::Bytes(value.to_be_bytes().to_vec()),
+        ScalarValue::Counter(_) => Scalar::Bytes(Vec::new()),
+        ScalarValue::Unknown { bytes, .. } => Scalar::Bytes(bytes.clone()),
+    }
+}
+
+impl Document {
+    /// The number of the last change of an actor (its literal bytes), and the greatest operation counter.
+    pub(crate) fn counters(&self, actor: &[u8]) -> (u64, u64) {
+        let mut last = (0, 0);
+        for meta in self.am.get_changes_meta(&[]) {
+            last.1 = last.1.max(meta.max_op);
+            if meta.actor.to_bytes() == actor {
+                last.0 = last.0.max(meta.seq);
+            }
+        }
+        last
+    }
+
+    /// The first field that holds something which is no value of its type, concurrent values included. Fields that
+    /// this release does not know may hold any scalar; containers come from the skeleton only.
+    pub(crate) fn broken_field(&self) -> Option<String> {
+        let pinned = self.definition.skeleton.pinned();
+        for item in self.am.map_range(ROOT, ..) {
+            let key = item.key.to_string();
+            let (name, entry) = key.split_once('/').unwrap_or((&key, ""));
+            let field = self.definition.field(name);
+            for (value, id) in self.values_at(&key, None) {
+                let fits = match (&value, field) {
+                    (Value::Object(automerge::ObjType::Text), _) => {
+                        self.am.hash_for_opid(&id).is_some_and(|change| pinned.contains(&change))
+                    }
+                    (Value::Object(_), _) => false,
+                    (Value::Scalar(_), _) if name == "kind" => {
+                        self.am.hash_for_opid(&id).is_some_and(|change| pinned.contains(&change))
+                    }
+                    (Value::Scalar(value), None) => !matches!(value.as_ref(), ScalarValue::Counter(_)),
+                    (Value::Scalar(value), Some(field)) => {
+                        let scalar = scalar(value);
+                        let placed = match field.shape {
+                            Shape::Register => entry.is_empty(),
+                            Shape::Set | Shape::Keyed => !entry.is_empty(),
+                            Shape::Text => false,
+                        };
+                        placed && (scalar.is_null() || (field.ty.canonical)(entry, &scalar).is_some())
+                    }
+                };
+                if !fits || key.len() > 400 {
+                    return Some(name.chars().take(60).collect());
+                }
+            }
+        }
+        None
+    }
+}

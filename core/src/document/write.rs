@@ -1,0 +1,258 @@
+//! Writing a save into a document.
+//!
+//! The rule (a form is compared with the record at its version): a key that nobody else changed since is written at
+//! the present heads. A key that somebody else changed is written at the form's version, so that both values stay
+//! and the disagreement is seen. What this store itself wrote to that key since is included in that version: nobody
+//! conflicts with themselves.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use automerge::transaction::{CommitOptions, Transactable as _, Transaction};
+use automerge::{ChangeHash, PatchLog, ROOT, ReadDoc as _, ScalarValue, Value};
+
+use super::actor::MAX_LEVEL;
+use super::{Actor, Document, Message};
+use crate::error::{Error, Result};
+use crate::record::{Definition, FieldId};
+use crate::value::{Scalar, carry_unknown};
+
+/// One key that a save touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Sets a register, an entry or a member.
+    Put {
+        /// The key in the document.
+        key: String,
+        /// The new value.
+        scalar: Scalar,
+    },
+    /// Removes an entry or a member.
+    Remove {
+        /// The key in the document.
+        key: String,
+    },
+    /// Changes a text.
+    Text {
+        /// The key in the document.
+        key: String,
+        /// The text that the user began with.
+        from: String,
+        /// The text that the user left.
+        to: String,
+    },
+}
+
+impl Edit {
+    /// The key that it touches.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Put { key, .. } | Self::Remove { key } | Self::Text { key, .. } => key,
+        }
+    }
+}
+
+/// A change that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The raw chunk.
+    pub bytes: Vec<u8>,
+    /// The keys it touches.
+    pub keys: Vec<String>,
+}
+
+/// What stands around a save.
+pub(crate) struct Context<'a> {
+    /// The heads that the form was read at.
+    pub base: &'a [ChangeHash],
+    /// The actor to write as.
+    pub actor: Actor,
+    /// Whether an actor is this store's.
+    pub own: &'a dyn Fn(Actor) -> bool,
+    /// For keys that were already saved from this version: the change that did it.
+    pub formed: &'a BTreeMap<String, ChangeHash>,
+    /// The change's message.
+    pub message: &'a Message,
+    /// The change's time.
+    pub at_ms: i64,
+}
+
+impl Document {
+    /// Writes edits by the rule of this module; none where all of them already hold.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVersion`] for a base that is not in the document.
+    pub(crate) fn write(&mut self, edits: Vec<Edit>, context: &Context<'_>) -> Result<Vec<Written>> {
+        if !context.base.iter().all(|hash| self.contains(hash)) {
+            // Automerge takes unknown heads for an empty base, silently.
+            return Err(Error::UnknownVersion);
+        }
+        self.am.set_actor(context.actor.automerge());
+        let mut groups: BTreeMap<Vec<ChangeHash>, Vec<Edit>> = BTreeMap::new();
+        let mut now = Vec::new();
+        let since: HashSet<ChangeHash> = if self.same_as(context.base) {
+            HashSet::new()
+        } else {
+            self.am.get_changes_meta(context.base).into_iter().map(|meta| meta.hash).collect()
+        };
+        for edit in edits {
+            if self.holds(&edit) {
+                continue;
+            }
+            match self.base_of(&edit, &since, context) {
+                None => now.push(edit),
+                Some(base) => groups.entry(base).or_default().push(edit),
+            }
+        }
+        let mut written = Vec::new();
+        // At the older heads first: the change at the present heads then follows them all.
+        for (base, edits) in groups {
+            written.extend(self.commit(Some(&base), &edits, context)?);
+        }
+        if !now.is_empty() {
+            written.extend(self.commit(None, &now, context)?);
+        }
+        Ok(written)
+    }
+
+    /// Whether the record already shows what the edit wants.
+    fn holds(&self, edit: &Edit) -> bool {
+        let id = FieldId::from_key(edit.key());
+        let Some(field) = self.definition.field(id.field()) else { return false };
+        match edit {
+            Edit::Put { scalar, .. } => {
+                self.candidates(field, id.entry(), None).first().is_some_and(|shown| shown.scalar == *scalar)
+            }
+            Edit::Remove { .. } => self.candidates(field, id.entry(), None).is_empty(),
+            Edit::Text { from, to, .. } => from == to,
+        }
+    }
+
+    /// The heads at which to write an edit; `None` for the present ones.
+    fn base_of(&self, edit: &Edit, since: &HashSet<ChangeHash>, context: &Context<'_>) -> Option<Vec<ChangeHash>> {
+        if since.is_empty() {
+            return None;
+        }
+        let formed = context.formed.get(edit.key());
+        if let Edit::Text { key, from, .. } = edit {
+            let unchanged = self.text_object(key).and_then(|object| self.am.text(object).ok()).is_some_and(|text| text == *from);
+            return if unchanged { None } else { Some(formed.map_or_else(|| context.base.to_vec(), |hash| vec![*hash])) };
+        }
+        let later: Vec<ChangeHash> = self.writers(edit.key()).into_iter().filter(|hash| since.contains(hash)).collect();
+        let own = |hash: &ChangeHash| {
+            let actor = self.am.get_change_meta_by_hash(hash).and_then(|meta| Actor::parse(meta.actor.to_bytes()));
+            actor.is_some_and(|(actor, _)| (context.own)(actor))
+        };
+        if later.iter().all(own) {
+            return None;
+        }
+        let mut base = context.base.to_vec();
+        base.extend(later.into_iter().filter(own));
+        base.extend(formed);
+        Some(self.minimal(base))
+    }
+
+    /// The hashes without those that another one's history includes, sorted.
+    fn minimal(&self, mut hashes: Vec<ChangeHash>) -> Vec<ChangeHash> {
+        hashes.sort();
+        hashes.dedup();
+        if hashes.len() < 2 {
+            return hashes;
+        }
+        let deps: HashMap<ChangeHash, Vec<ChangeHash>> =
+            self.am.get_changes_meta(&[]).into_iter().map(|meta| (meta.hash, meta.deps)).collect();
+        let mut seen = HashSet::new();
+        let mut todo: Vec<ChangeHash> = hashes.iter().filter_map(|hash| deps.get(hash)).flatten().copied().collect();
+        while let Some(hash) = todo.pop() {
+            if seen.insert(hash) {
+                todo.extend(deps.get(&hash).into_iter().flatten());
+            }
+        }
+        hashes.retain(|hash| !seen.contains(hash));
+        hashes
+    }
+
+    fn text_object(&self, key: &str) -> Option<automerge::ObjId> {
+        match self.am.get(ROOT, key) {
+            Ok(Some((Value::Object(automerge::ObjType::Text), object))) => Some(object),
+            _ => None,
+        }
+    }
+
+    fn commit(&mut self, base: Option<&[ChangeHash]>, edits: &[Edit], context: &Context<'_>) -> Result<Option<Written>> {
+        let definition = self.definition;
+        let texts: Vec<Option<automerge::ObjId>> = edits.iter().map(|edit| self.text_object(edit.key())).collect();
+        let mut tx = match base {
+            None => self.am.transaction(),
+            Some(heads) => self.am.transaction_at(PatchLog::null(), heads).map_err(|error| Error::Internal(error.to_string()))?,
+        };
+        for (edit, text) in edits.iter().zip(texts) {
+            match edit {
+                Edit::Put { key, scalar } => {
+                    let value = merged_with_unknown(&tx, definition, key, scalar);
+                    tx.put(ROOT, key.as_str(), automerge_scalar(&value))?;
+                }
+                Edit::Remove { key } => tx.delete(ROOT, key.as_str())?,
+                Edit::Text { to, .. } => {
+                    let object = text.ok_or_else(|| Error::Internal(format!("{} has no text", edit.key())))?;
+                    tx.update_text(&object, to)?;
+                }
+            }
+        }
+        let hash = tx_commit(tx, context);
+        self.finish(hash, edits)
+    }
+
+    /// Makes one of the concurrent values the only one: delete and put in one change, so that the value's time is that
+    /// of the decision.
+    pub(crate) fn settle(&mut self, key: &str, scalar: &Scalar, context: &Context<'_>) -> Result<Option<Written>> {
+        self.am.set_actor(context.actor.automerge());
+        let mut tx = self.am.transaction();
+        tx.delete(ROOT, key)?;
+        tx.put(ROOT, key, automerge_scalar(scalar))?;
+        let edit = Edit::Put { key: key.to_owned(), scalar: scalar.clone() };
+        let hash = tx_commit(tx, context);
+        self.finish(hash, &[edit])
+    }
+
+    fn finish(&self, hash: Option<ChangeHash>, edits: &[Edit]) -> Result<Option<Written>> {
+        let Some(hash) = hash else { return Ok(None) };
+        let change =
+            self.am.get_change_by_hash(&hash).ok_or_else(|| Error::Internal("a change is not in its document".into()))?;
+        match Actor::parse(change.actor_id().to_bytes()) {
+            Some((_, level)) if level <= MAX_LEVEL => {}
+            _ => return Err(Error::Internal("too many branches of one device in a document".into())),
+        }
+        let keys = edits.iter().map(|edit| edit.key().to_owned()).collect();
+        Ok(Some(Written { hash, bytes: change.raw_bytes().to_vec(), keys }))
+    }
+}
+
+fn tx_commit(tx: Transaction<'_>, context: &Context<'_>) -> Option<ChangeHash> {
+    let options = CommitOptions::default().with_time(context.at_ms).with_message(context.message.to_string());
+    tx.commit_with(options).0
+}
+
+/// A composite keeps what a newer release put into it.
+fn merged_with_unknown(tx: &Transaction<'_>, definition: &Definition, key: &str, scalar: &Scalar) -> Scalar {
+    let id = FieldId::from_key(key);
+    let Some(field) = definition.field(id.field()) else { return scalar.clone() };
+    let Ok(Some((Value::Scalar(old), _))) = tx.get(ROOT, key) else { return scalar.clone() };
+    let ScalarValue::Str(old) = old.as_ref() else { return scalar.clone() };
+    let old = Scalar::Str(old.to_string());
+    match (field.ty.canonical)(id.entry(), &old) {
+        Some(rewritten) => carry_unknown(&old, &rewritten, scalar),
+        None => scalar.clone(),
+    }
+}
+
+fn automerge_scalar(scalar: &Scalar) -> ScalarValue {
+    match scalar {
+        Scalar::Null => ScalarValue::Null,
+        Scalar::Bool(value) => ScalarValue::Boolean(*value),
+        Scalar::Int(value) => ScalarValue::Int(*value),
+        Scalar::Str(text) => ScalarValue::Str(text.as_str().into()),
+        Scalar::Bytes(bytes) => ScalarValue::Bytes(bytes.clone()),
+    }
+}

@@ -1,0 +1,202 @@
+//! Errors of the core: each variant is a cause, with what a person can do about it in its text. The bindings map them
+//! to the few decisions that an app can take. No text holds data of a record.
+
+use std::fmt;
+
+use crate::id::RecordId;
+use crate::record::Kind;
+
+/// The result of a call into the core.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemCode {
+    /// It may not be empty.
+    Required,
+    /// It has more characters than allowed.
+    TooLong {
+        /// The most it may have.
+        max: u32,
+    },
+    /// It has more members or entries than allowed.
+    TooMany {
+        /// The most it may have.
+        max: u32,
+    },
+    /// It does not have the form of its type.
+    Format,
+    /// The currency is not in ISO 4217.
+    UnknownCurrency,
+    /// A contact needs a name, a firm, or a way to reach it.
+    NameOrChannel,
+}
+
+impl fmt::Display for ProblemCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => f.write_str("may not be empty"),
+            Self::TooLong { max } => write!(f, "may have at most {max} characters"),
+            Self::TooMany { max } => write!(f, "may have at most {max} entries"),
+            Self::Format => f.write_str("does not have the right form"),
+            Self::UnknownCurrency => f.write_str("has an unknown currency"),
+            Self::NameOrChannel => f.write_str("or another name, a firm or a channel is needed"),
+        }
+    }
+}
+
+/// One thing that is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field, as in [`crate::record::FieldId`].
+    pub field: String,
+    /// What is wrong.
+    pub code: ProblemCode,
+}
+
+impl Problem {
+    /// A problem of a field.
+    pub fn new(field: &str, code: ProblemCode) -> Self {
+        Self { field: field.to_owned(), code }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.code)
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such record on this device.
+    #[error("there is no {kind} with the id {id} on this device")]
+    NotFound {
+        /// The kind asked for.
+        kind: &'static str,
+        /// The id asked for.
+        id: String,
+    },
+    /// The input is wrong; all problems, not only the first.
+    #[error("{}", list(.0))]
+    Invalid(Vec<Problem>),
+    /// The record was read at a version that this store does not have: read it again.
+    #[error("this form belongs to a version of the record that this device does not have; open the record again")]
+    UnknownVersion,
+    /// The text is not a version.
+    #[error("the version of the form cannot be read; open the record again")]
+    BadVersion,
+    /// The folder holds no book.
+    #[error("there is no book in this folder; create one or join a workspace first")]
+    NoBook,
+    /// The folder already holds a book.
+    #[error("this folder already holds a book")]
+    BookExists,
+    /// The key opens no page of the store.
+    #[error("the key does not open this store")]
+    WrongKey,
+    /// The store is damaged.
+    #[error("the store is damaged ({0}); run the repair, and do not delete it")]
+    Corrupt(String),
+    /// The book was shut down.
+    #[error("the book is closed")]
+    Closed,
+    /// Another process holds what this call needs.
+    #[error("another process is using the book for this; try again")]
+    Busy,
+    /// A newer release wrote the store.
+    #[error("a newer release of the app wrote this store (version {found}, this one knows {supported}); update the app")]
+    UpgradeNeeded {
+        /// The store's schema version.
+        found: u32,
+        /// The newest that this release knows.
+        supported: u32,
+    },
+    /// No room on the disk.
+    #[error("there is no room left on the device; nothing was changed")]
+    NoSpace,
+    /// The folder cannot be written.
+    #[error("the folder of the book cannot be written; nothing was changed")]
+    ReadOnly,
+    /// The record's document cannot be read; it is shown as it was, and can be read again from the server.
+    #[error("the record {0} cannot be opened; it is read-only until it was fetched again")]
+    Unreadable(RecordId),
+    /// The action cannot be undone.
+    #[error("there is nothing to undo")]
+    NothingToUndo,
+    /// A server's answer is not one of the protocol.
+    #[error("the answer is not from a Roadbook server: {0}")]
+    Protocol(String),
+    /// Reading or writing a file failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// SQLite failed in a way that is none of the above.
+    #[error("the store failed: {0}")]
+    Sqlite(rusqlite::Error),
+    /// A call was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// A rule of the code itself was broken.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    /// An error of one field.
+    pub fn invalid(field: &str, code: ProblemCode) -> Self {
+        Self::Invalid(vec![Problem::new(field, code)])
+    }
+
+    /// A record that is not there.
+    pub fn not_found(kind: Kind, id: impl fmt::Display) -> Self {
+        Self::NotFound { kind: kind.name(), id: id.to_string() }
+    }
+
+    /// A file operation that failed.
+    pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::StorageFull => Self::NoSpace,
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Io { what: what.into(), source },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::WrongKey,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt("SQLite found a broken page".into()),
+            Some(ErrorCode::DiskFull) => Self::NoSpace,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::OperationInterrupted) => Self::Cancelled,
+            Some(ErrorCode::CannotOpen) => Self::ReadOnly,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<automerge::AutomergeError> for Error {
+    fn from(error: automerge::AutomergeError) -> Self {
+        Self::Internal(format!("document: {error}"))
+    }
+}
+
+impl From<crate::id::NotAnId> for Error {
+    fn from(error: crate::id::NotAnId) -> Self {
+        let _ = error;
+        Self::invalid("id", ProblemCode::Format)
+    }
+}

@@ -1,0 +1,3 @@
+//! Files from elsewhere.
+
+pub mod vcard;

@@ -1,0 +1,9 @@
+//! The records of the product, one file each, all of the same shape: definition, skeleton, rules, headline.
+
+pub mod contact;
+pub mod deal;
+pub mod task;
+
+pub use contact::{Contact, ContactRow};
+pub use deal::{Deal, DealRow};
+pub use task::{TaskItem, TaskItemRow};

@@ -1,0 +1,143 @@
+//! Documents in the store.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Tx, delete_derived, derive};
+use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
+use crate::error::{Error, Result};
+use crate::id::RecordId;
+use crate::record::{Kind, Values};
+
+/// How far a stored document is known to be good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Opened, and its row is equal to it.
+    Verified = 0,
+    /// From the server, shown by the row that came with it, not opened yet.
+    Unverified = 1,
+    /// It cannot be opened: the row is read-only until the document was fetched again.
+    Unreadable = 2,
+}
+
+/// A document as it stands in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredDoc {
+    pub n: i64,
+    pub id: RecordId,
+    pub kind: u16,
+    pub generation: u32,
+    pub heads: Vec<ChangeHash>,
+    pub state: i64,
+    pub bytes: Vec<u8>,
+}
+
+const COLUMNS: &str = "n, id, kind, gen, heads, state, bytes";
+
+impl StoredDoc {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let id: Vec<u8> = row.get(1)?;
+        let heads: Vec<u8> = row.get(4)?;
+        Ok(Self {
+            n: row.get(0)?,
+            id: RecordId::from_slice(&id).unwrap_or_default(),
+            kind: row.get(2)?,
+            generation: row.get(3)?,
+            heads: hashes(&heads),
+            state: row.get(5)?,
+            bytes: row.get(6)?,
+        })
+    }
+
+    /// The document with this id.
+    pub fn find(conn: &Connection, id: RecordId) -> Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM doc WHERE id = ?1");
+        Ok(conn.prepare_cached(&sql)?.query_row([id.as_bytes()], Self::read).optional()?)
+    }
+
+    /// The documents after row `n`, in order: for work that walks through all of them.
+    pub fn after(conn: &Connection, n: i64, limit: u32) -> Result<Vec<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM doc WHERE n > ?1 ORDER BY n LIMIT ?2");
+        let mut statement = conn.prepare_cached(&sql)?;
+        Ok(statement.query_map(params![n, limit], Self::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The record's kind; `None` for one of a newer release.
+    pub fn known_kind(&self) -> Option<Kind> {
+        Kind::from_code(self.kind)
+    }
+
+    /// Opens the document and checks that it is the one that its head says.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    pub fn open(&self) -> Result<Document> {
+        let kind = self.known_kind().ok_or(Error::Unreadable(self.id))?;
+        let document = Document::load(kind.definition(), &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
+        if document.same_as(&self.heads) { Ok(document) } else { Err(Error::Unreadable(self.id)) }
+    }
+}
+
+impl Tx<'_> {
+    /// Opens a record's document for writing. One that came from the server and was never opened is checked against
+    /// its row first; where they differ the document wins.
+    pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
+        let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
+        match stored.open() {
+            Ok(document) => {
+                if stored.state == State::Unverified as i64 {
+                    self.verify(&stored, &document)?;
+                }
+                Ok(Some((stored, document)))
+            }
+            Err(error) => {
+                self.sql
+                    .prepare_cached("UPDATE doc SET state = ?2 WHERE n = ?1")?
+                    .execute(params![stored.n, State::Unreadable as i64])?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Rewrites a row from its document and marks it verified.
+    pub fn verify(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
+        delete_derived(self.sql, document.definition(), stored.n)?;
+        self.put_doc(stored.id, stored.generation, document, None)
+    }
+
+    /// Writes a document with everything that is derived from it. `old` are the values that the row was derived from,
+    /// where they are known and the document is not new.
+    pub fn put_doc(&mut self, id: RecordId, generation: u32, document: &Document, old: Option<&Values>) -> Result<()> {
+        let definition = document.definition();
+        let Reading { values, has_unknown, disputed } = document.read(None);
+        let (major, minor) = definition.row_version;
+        let disputed = i64::try_from(disputed.len()).unwrap_or(i64::MAX);
+        let n: i64 = self
+            .sql
+            .prepare_cached(
+                "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, disputed, changed_ms, bytes)
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 0, row_major = excluded.row_major,
+                     row_minor = excluded.row_minor, has_unknown = excluded.has_unknown, disputed = excluded.disputed,
+                     changed_ms = excluded.changed_ms, bytes = excluded.bytes
+                 RETURNING n",
+            )?
+            .query_row(
+                params![
+                    id.as_bytes(),
+                    definition.kind.code(),
+                    generation,
+                    hash_bytes(&document.heads()),
+                    major,
+                    minor,
+                    has_unknown,
+                    disputed,
+                    document.changed_ms(),
+                    document.save(),
+                ],
+                |row| row.get(0),
+            )?;
+        derive(self.sql, n, &values, old)?;
+        self.changed.push((definition.kind, id));
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The one store: SQLite with SQLCipher. Documents, query tables and search are written in one transaction.
+
+mod docs;
+mod meta;
+mod open;
+mod outbox;
+mod row;
+
+pub(crate) use docs::{State, StoredDoc};
+pub(crate) use meta::Meta;
+pub use open::Key;
+pub(crate) use open::{OpenMode, open};
+pub(crate) use outbox::OutboxItem;
+pub(crate) use row::{delete_derived, derive, row_values};
+
+use rusqlite::Transaction;
+
+use crate::document::Actor;
+use crate::env::Env;
+use crate::id::RecordId;
+use crate::record::Kind;
+use crate::value::Instant;
+
+/// A write in progress: everything that a commit must contain.
+pub(crate) struct Tx<'a> {
+    /// The SQLite transaction.
+    pub sql: &'a Transaction<'a>,
+    /// Time and randomness.
+    pub env: &'a dyn Env,
+    /// The actor that this store writes as.
+    pub actor: Actor,
+    /// The push group of this transaction's changes: the server takes them together or not at all.
+    pub group: [u8; 16],
+    /// Records that changed, for observers.
+    pub changed: Vec<(Kind, RecordId)>,
+}
+
+impl Tx<'_> {
+    /// The present moment.
+    pub fn now(&self) -> Instant {
+        self.env.now()
+    }
+}

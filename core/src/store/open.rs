@@ -1,0 +1,128 @@
+//! Opening the store: key, settings, migrations. Creating and opening are different calls.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
+
+use crate::error::{Error, Result};
+
+/// The name of the database in the book's folder.
+pub(crate) const DATABASE: &str = "book.db";
+
+/// The migrations in their order; a released one is never edited.
+const MIGRATIONS: &[&str] = &[include_str!("sql/001_init.sql")];
+
+/// `PRAGMA application_id` of a Roadbook store: "Rbk1".
+const APPLICATION_ID: i32 = 0x5262_6b31;
+
+/// The key of a store: 32 random bytes that the platform's key store keeps.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// The key with these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key in a slice.
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] unless it has 32 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self> {
+        bytes.try_into().map(Self).map_err(|_| Error::WrongKey)
+    }
+
+    /// The raw key and a salt derived from it, in SQLCipher's hexadecimal form. The salt must be known without the
+    /// file, whose first 32 bytes stay plain so that iOS sees a SQLite file and lets it live in suspension.
+    fn pragma(&self) -> String {
+        let mut salt = Sha256::new();
+        salt.update(b"roadbook store salt 1");
+        salt.update(self.0);
+        let salt = salt.finalize();
+        let salt: Vec<u8> = salt.iter().copied().take(16).collect();
+        let encode = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+        format!("PRAGMA key = \"x'{}{}'\"", encode(&self.0), encode(&salt))
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenMode {
+    /// Makes a new store; fails where there is one.
+    Create,
+    /// Opens an existing store for writing, and migrates it.
+    Write,
+    /// Opens an existing store for reading.
+    Read,
+}
+
+/// Opens a connection with the product's settings.
+pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> {
+    let path = dir.join(DATABASE);
+    match (mode, path.exists()) {
+        (OpenMode::Create, true) => return Err(Error::BookExists),
+        (OpenMode::Write | OpenMode::Read, false) => return Err(Error::NoBook),
+        _ => {}
+    }
+    let access = match mode {
+        OpenMode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        OpenMode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        OpenMode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let mut conn = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut pragma = key.pragma();
+    let keyed = conn.execute_batch(&pragma);
+    pragma.zeroize();
+    keyed?;
+    conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF;")?;
+    // The first read decides whether the key is right.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    conn.set_prepared_statement_cache_capacity(128);
+    conn.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -8000;",
+    )?;
+    if mode != OpenMode::Read {
+        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;")?;
+    }
+    match mode {
+        OpenMode::Read => {
+            check_version(&conn)?;
+        }
+        OpenMode::Create | OpenMode::Write => migrate(&mut conn)?,
+    }
+    Ok(conn)
+}
+
+fn check_version(conn: &Connection) -> Result<usize> {
+    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found = usize::try_from(found).map_err(|_| Error::Corrupt("negative schema version".into()))?;
+    if found > MIGRATIONS.len() {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        return Err(Error::UpgradeNeeded { found: number(found), supported: number(MIGRATIONS.len()) });
+    }
+    Ok(found)
+}
+
+fn migrate(conn: &mut Connection) -> Result<()> {
+    if check_version(conn)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have migrated between the look and the lock.
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(check_version(&tx)?) {
+        tx.execute_batch(sql)?;
+        tx.execute_batch(&format!("PRAGMA user_version = {}; PRAGMA application_id = {APPLICATION_ID};", at + 1))?;
+    }
+    tx.commit()?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Own edits on their way to the server, and the actions that they belong to.
+
+use rusqlite::{Connection, params};
+
+use super::Tx;
+use crate::document::{ActionId, ChangeHash, Message, Written, hashes, seal_envelope};
+use crate::error::Result;
+use crate::id::RecordId;
+use crate::record::Kind;
+
+/// An edit in the outbox.
+#[derive(Debug, Clone)]
+pub(crate) struct OutboxItem {
+    pub n: i64,
+    pub group: Vec<u8>,
+    pub doc: RecordId,
+    pub kind: u16,
+    pub generation: u32,
+    pub hash: ChangeHash,
+    /// The raw chunk in an envelope.
+    pub bytes: Vec<u8>,
+    pub verdict: Option<String>,
+}
+
+impl OutboxItem {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let doc: Vec<u8> = row.get(2)?;
+        let hash: Vec<u8> = row.get(5)?;
+        Ok(Self {
+            n: row.get(0)?,
+            group: row.get(1)?,
+            doc: RecordId::from_slice(&doc).unwrap_or_default(),
+            kind: row.get(3)?,
+            generation: row.get(4)?,
+            hash: hashes(&hash).into_iter().next().unwrap_or(ChangeHash([0; 32])),
+            bytes: row.get(6)?,
+            verdict: row.get(7)?,
+        })
+    }
+
+    fn select(conn: &Connection, rest: &str, params: impl rusqlite::Params) -> Result<Vec<Self>> {
+        let sql = format!("SELECT n, grp, doc, kind, gen, hash, bytes, verdict FROM outbox {rest}");
+        let mut statement = conn.prepare_cached(&sql)?;
+        Ok(statement.query_map(params, Self::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The oldest waiting edits.
+    pub fn waiting(conn: &Connection, limit: u32) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state = 0 ORDER BY n LIMIT ?1", [limit])
+    }
+
+    /// The waiting edits of a record.
+    pub fn waiting_of(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state = 0 AND doc = ?1 ORDER BY n", [doc.as_bytes()])
+    }
+
+    /// The edits of one push group.
+    pub fn of_group(conn: &Connection, group: &[u8]) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state = 0 AND grp = ?1 ORDER BY n", [group])
+    }
+
+    /// The refused edits, oldest first.
+    pub fn refused(conn: &Connection) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state = 1 ORDER BY n", [])
+    }
+}
+
+impl Tx<'_> {
+    /// Notes an action of this store.
+    pub fn note_action(&self, message: &Message) -> Result<()> {
+        self.sql
+            .prepare_cached("INSERT OR IGNORE INTO action(id, kind, source, at_ms) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![message.action.0, message.kind.as_str(), message.source.as_str(), self.now().ms])?;
+        Ok(())
+    }
+
+    /// Puts own changes of one record into the outbox, in the push group of this transaction, and notes them under
+    /// their action.
+    pub fn send(&self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
+        for change in written {
+            self.sql
+                .prepare_cached(
+                    "INSERT INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    self.group,
+                    id.as_bytes(),
+                    kind.code(),
+                    generation,
+                    change.hash.0,
+                    action.0,
+                    seal_envelope(&change.bytes)
+                ])?;
+            self.sql
+                .prepare_cached("INSERT OR IGNORE INTO action_doc(action, doc, kind, hash) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![action.0, id.as_bytes(), kind.code(), change.hash.0])?;
+        }
+        Ok(())
+    }
+}

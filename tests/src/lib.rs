@@ -1,0 +1,75 @@
+//! What the behaviour tests share: a world with its own clock and randomness, and devices in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use roadbook_core::book::{Book, Vault};
+use roadbook_core::env::Env;
+use roadbook_core::value::Instant;
+use roadbook_core::{Key, Result};
+
+/// A clock that moves when it is told, and randomness that repeats.
+pub struct World {
+    ms: AtomicI64,
+    seed: AtomicU64,
+}
+
+impl World {
+    /// A world at a fixed moment with a seed.
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self { ms: AtomicI64::new(1_790_000_000_000), seed: AtomicU64::new(seed.wrapping_mul(2).wrapping_add(1)) })
+    }
+
+    /// Moves the clock.
+    pub fn pass(&self, ms: i64) {
+        self.ms.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Env for World {
+    fn now(&self) -> Instant {
+        Instant { ms: self.ms.load(Ordering::SeqCst), offset_minutes: 60 }
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            // SplitMix64: every call moves the seed on, so that no two ids are equal.
+            let mut z = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            *byte = (z ^ (z >> 31)).to_be_bytes()[7];
+        }
+    }
+}
+
+/// A device: a folder with a book.
+pub struct Device {
+    /// The folder; it goes when the device goes.
+    pub dir: tempfile::TempDir,
+    /// What opens the book.
+    pub vault: Vault,
+    /// The book.
+    pub book: Arc<Book>,
+    world: Arc<World>,
+}
+
+impl Device {
+    /// A device with a new book.
+    pub fn new(world: &Arc<World>) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut key = [0; 32];
+        let mut incarnation = [0; 16];
+        world.fill(&mut key);
+        world.fill(&mut incarnation);
+        let vault = Vault { key: Key::new(key), incarnation };
+        let book = Book::create(dir.path(), vault.clone(), world.clone()).expect("a new book");
+        Self { dir, vault, book: Arc::new(book), world: world.clone() }
+    }
+
+    /// Closes the book and opens it again, as after the death of the process.
+    pub fn restart(&mut self) -> Result<()> {
+        self.book.shutdown();
+        self.book = Arc::new(Book::open(self.dir.path(), self.vault.clone(), self.world.clone())?);
+        Ok(())
+    }
+}
