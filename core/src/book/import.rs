@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 
 use super::Book;
 use super::save::{open_for_reading, version_of};
@@ -163,6 +164,30 @@ impl Book {
         }
         out.write_all(b"\n}\n").map_err(io)?;
         Ok(count)
+    }
+
+    /// Writes a file through `write`, beside its place first: it is there whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder cannot be written; those of `write`.
+    pub fn export_file(&self, path: &Path, write: &dyn Fn(&mut dyn Write) -> Result<u64>) -> Result<u64> {
+        let io = |source| Error::io(format!("cannot write {}", path.display()), source);
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.part", self.new_entry_id()));
+        let beside = PathBuf::from(beside);
+        let file = std::fs::File::create_new(&beside).map_err(io)?;
+        let mut out = std::io::BufWriter::new(file);
+        let written = write(&mut out).and_then(|count| {
+            let file = out.into_inner().map_err(|error| io(error.into_error()))?;
+            file.sync_all().map_err(io)?;
+            std::fs::rename(&beside, path).map_err(io)?;
+            Ok(count)
+        });
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = std::fs::remove_file(&beside);
+        }
+        written
     }
 
     fn each_living(&self, kind: Kind, each: &mut dyn FnMut(RecordId, &Document) -> Result<()>) -> Result<()> {

@@ -22,11 +22,8 @@ pub struct Page<T> {
 }
 
 /// Whose records.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// Anybody's.
-    #[default]
-    Anybody,
     /// Those of this device's user; before joining a workspace, those without an owner.
     Me,
     /// Those without an owner.
@@ -40,8 +37,8 @@ pub enum Owner {
 pub struct ContactFilter {
     /// Words or digits to find; empty for all.
     pub text: String,
-    /// Whose.
-    pub owner: Owner,
+    /// Whose; `None` for anybody's.
+    pub owner: Option<Owner>,
     /// With this tag.
     pub tag: Option<String>,
     /// Deleted ones instead of living ones.
@@ -53,8 +50,8 @@ pub struct ContactFilter {
 pub struct DealFilter {
     /// Words to find; empty for all.
     pub text: String,
-    /// Whose.
-    pub owner: Owner,
+    /// Whose; `None` for anybody's.
+    pub owner: Option<Owner>,
     /// At this stage.
     pub stage: Option<Stage>,
     /// With this outcome.
@@ -70,8 +67,8 @@ pub struct DealFilter {
 pub struct TaskFilter {
     /// Words to find; empty for all.
     pub text: String,
-    /// Whose.
-    pub owner: Owner,
+    /// Whose; `None` for anybody's.
+    pub owner: Option<Owner>,
     /// With this status.
     pub status: Option<TaskStatus>,
     /// Due on this day or before.
@@ -148,7 +145,7 @@ impl Book {
         };
         self.list(order, after, limit, |list| {
             list.common(&filter.text, filter.deleted);
-            list.owner(&filter.owner)?;
+            list.owner(filter.owner.as_ref())?;
             if let Some(tag) = &filter.tag {
                 list.and("EXISTS (SELECT 1 FROM json_each(t.tags) WHERE json_each.value = ?)", [Sql::Text(tag.clone())]);
             }
@@ -168,7 +165,7 @@ impl Book {
         };
         self.list(&order, after, limit, |list| {
             list.common(&filter.text, filter.deleted);
-            list.owner(&filter.owner)?;
+            list.owner(filter.owner.as_ref())?;
             list.about(filter.about);
             if let Some(stage) = &filter.stage {
                 list.and("t.stage = ?", [Sql::Text(stage.code().to_owned())]);
@@ -192,7 +189,7 @@ impl Book {
         };
         self.list(&order, after, limit, |list| {
             list.common(&filter.text, filter.deleted);
-            list.owner(&filter.owner)?;
+            list.owner(filter.owner.as_ref())?;
             list.about(filter.about);
             if let Some(status) = &filter.status {
                 list.and("t.status = ?", [Sql::Text(status.code().to_owned())]);
@@ -271,12 +268,12 @@ impl List<'_> {
         true
     }
 
-    fn owner(&mut self, owner: &Owner) -> Result<()> {
+    fn owner(&mut self, owner: Option<&Owner>) -> Result<()> {
         let person = match owner {
-            Owner::Anybody => return Ok(()),
-            Owner::Person(person) => Some(*person),
-            Owner::Nobody => None,
-            Owner::Me => super::sync::Account::load(self.conn)?.map(|account| UserId(account.person)),
+            None => return Ok(()),
+            Some(Owner::Person(person)) => Some(*person),
+            Some(Owner::Nobody) => None,
+            Some(Owner::Me) => super::sync::Account::load(self.conn)?.map(|account| UserId(account.person)),
         };
         match person {
             Some(person) => self.and("t.owner = ?", [Sql::Text(person.to_string())]),

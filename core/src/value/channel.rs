@@ -7,7 +7,7 @@ use crate::id::EntryId;
 
 codes! {
     /// What kind of way to reach somebody.
-    ChannelKind, default Phone {
+    ChannelKind, default Phone, mirror channel_kind_mirror {
         /// A phone number.
         Phone = "phone",
         /// An e-mail address.

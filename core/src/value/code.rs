@@ -2,7 +2,7 @@
 
 /// Defines an enumeration of stored codes with an `Unknown` variant.
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident, default $default:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, default $default:ident, mirror $mirror:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -60,6 +60,23 @@ macro_rules! codes {
                     _ => None,
                 }
             }
+        }
+
+        #[doc = concat!("Repeats [`", stringify!($name), "`] as a UniFFI enumeration, in a crate that has it in scope.")]
+        #[macro_export]
+        macro_rules! $mirror {
+            () => {
+                $(#[$doc])*
+                #[uniffi::remote(Enum)]
+                pub enum $name {
+                    $($(#[$vdoc])* $variant,)*
+                    /// A code that this release does not know; it survives a save.
+                    Unknown {
+                        /// The stored code.
+                        code: String,
+                    },
+                }
+            };
         }
     };
 }

@@ -31,7 +31,7 @@ use code::codes;
 
 codes! {
     /// Where a task stands.
-    TaskStatus, default Open {
+    TaskStatus, default Open, mirror task_status_mirror {
         /// To be done.
         Open = "open",
         /// Waiting for somebody else.
@@ -45,7 +45,7 @@ codes! {
 
 codes! {
     /// How much a task matters.
-    Priority, default Normal {
+    Priority, default Normal, mirror priority_mirror {
         /// When there is time.
         Low = "low",
         /// As usual.

@@ -7,7 +7,7 @@ use super::{Scalar, code::codes, scalar::register_as_text};
 
 codes! {
     /// A stage of the default pipeline.
-    Stage, default New {
+    Stage, default New, mirror stage_mirror {
         /// Just noticed.
         New = "new",
         /// Worth the time.
@@ -21,7 +21,7 @@ codes! {
 
 codes! {
     /// How a deal ended, or that it has not.
-    Outcome, default Open {
+    Outcome, default Open, mirror outcome_mirror {
         /// Still going.
         Open = "open",
         /// Won.
