@@ -72,4 +72,29 @@ impl Device {
         self.book = Arc::new(Book::open(self.dir.path(), self.vault.clone(), self.world.clone())?);
         Ok(())
     }
+
+    /// The database as SQLite sees it with the key: for tests that damage it, or look at it.
+    pub fn raw(&self) -> rusqlite::Connection {
+        let conn = rusqlite::Connection::open(self.dir.path().join("book.db")).expect("the database");
+        conn.execute_batch(&self.vault.key.pragma()).expect("the key");
+        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
+        conn
+    }
+
+    /// Every derived table, row by row, as text.
+    pub fn dump(&self) -> String {
+        let conn = self.raw();
+        let mut dump = String::new();
+        for table in ["doc", "contact", "deal", "task", "link"] {
+            let mut statement = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).expect("a table");
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).expect("rows");
+            while let Some(row) = rows.next().expect("a row") {
+                let values: Vec<String> =
+                    (0..columns).map(|at| format!("{:?}", row.get::<_, rusqlite::types::Value>(at).expect("a value"))).collect();
+                dump.push_str(&format!("{table} {}\n", values.join(" ")));
+            }
+        }
+        dump
+    }
 }

@@ -107,8 +107,12 @@ impl Book {
     pub fn shutdown(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.interrupt.interrupt();
-        lock(&self.writer).take();
+        // The writer last: only it can fold the log back into the file.
         lock(&self.readers).clear();
+        if let Some(conn) = lock(&self.writer).take() {
+            // A pending interrupt would also stop the fold; a new statement ends it.
+            let _ = conn.query_row("SELECT 1", [], |_| Ok(()));
+        }
     }
 
     /// Whether the book was shut down.
@@ -194,13 +198,6 @@ impl Book {
         if seen != now {
             self.watchers.tell_many();
         }
-        Ok(())
-    }
-
-    /// Writes as a new actor from now on: after a refusal, a clone, or a document with too many branches.
-    pub(crate) fn rotate_actor(&self) -> Result<()> {
-        let actor = self.write(|tx| identity::new_actor(tx.sql, tx.env))?;
-        *lock(&self.actor) = actor;
         Ok(())
     }
 }

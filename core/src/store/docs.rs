@@ -8,11 +8,9 @@ use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
 
-/// How far a stored document is known to be good.
+/// How far a stored document is known to be good; 0 is verified: it was opened, and its row is equal to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Opened, and its row is equal to it.
-    Verified = 0,
     /// From the server, shown by the row that came with it, not opened yet.
     Unverified = 1,
     /// It cannot be opened: the row is read-only until the document was fetched again.

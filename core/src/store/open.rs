@@ -35,9 +35,10 @@ impl Key {
         bytes.try_into().map(Self).map_err(|_| Error::WrongKey)
     }
 
-    /// The raw key and a salt derived from it, in SQLCipher's hexadecimal form. The salt must be known without the
+    /// The statement that keys a connection: the raw key and a salt derived from it, in SQLCipher's hexadecimal form.
+    /// For tools that open the store beside the core; set `cipher_plaintext_header_size = 32` after it. The salt must be known without the
     /// file, whose first 32 bytes stay plain so that iOS sees a SQLite file and lets it live in suspension.
-    fn pragma(&self) -> String {
+    pub fn pragma(&self) -> String {
         let mut salt = Sha256::new();
         salt.update(b"roadbook store salt 1");
         salt.update(self.0);
@@ -45,6 +46,15 @@ impl Key {
         let salt: Vec<u8> = salt.iter().copied().take(16).collect();
         let encode = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
         format!("PRAGMA key = \"x'{}{}'\"", encode(&self.0), encode(&salt))
+    }
+}
+
+impl Key {
+    fn check(&self) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        hash.update(b"roadbook key check 1");
+        hash.update(self.0);
+        hash.finalize().iter().copied().take(8).collect()
     }
 }
 
@@ -79,13 +89,14 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
         OpenMode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let mut conn = Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
     let mut pragma = key.pragma();
     let keyed = conn.execute_batch(&pragma);
     pragma.zeroize();
     keyed?;
     conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF;")?;
     // The first read decides whether the key is right.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|error| wrong_key_or_damage(dir, key, error))?;
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.set_prepared_statement_cache_capacity(128);
     conn.execute_batch(
@@ -98,9 +109,27 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
         OpenMode::Read => {
             check_version(&conn)?;
         }
-        OpenMode::Create | OpenMode::Write => migrate(&mut conn)?,
+        OpenMode::Write => migrate(&mut conn)?,
+        OpenMode::Create => {
+            migrate(&mut conn)?;
+            std::fs::write(dir.join(KEY_CHECK), key.check()).map_err(|source| Error::io("cannot write the key check", source))?;
+        }
     }
     Ok(conn)
+}
+
+/// The name of the file beside the database that tells a wrong key from a damaged first page.
+const KEY_CHECK: &str = "key.check";
+
+/// To SQLCipher a wrong key and a damaged first page look the same. Eight bytes of a hash of the key, which say nothing
+/// about its 32 random ones, tell them apart.
+fn wrong_key_or_damage(dir: &Path, key: &Key, error: rusqlite::Error) -> Error {
+    let unreadable = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
+    match (unreadable, std::fs::read(dir.join(KEY_CHECK))) {
+        (false, _) => error.into(),
+        (true, Ok(check)) if check == key.check() => Error::Corrupt("the first page cannot be read".into()),
+        (true, _) => Error::WrongKey,
+    }
 }
 
 fn check_version(conn: &Connection) -> Result<usize> {

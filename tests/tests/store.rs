@@ -1,0 +1,273 @@
+//! The store: what it keeps through restarts, wrong keys, damage, other processes; and that what is derived is derived.
+
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::{Arc, Mutex};
+
+use roadbook_core::book::{Book, Change, ContactFilter, ContactSort, DealFilter, DealSort, Finding, Notice, Owner, TaskFilter, TaskSort, Vault, Watcher};
+use roadbook_core::record::Kind;
+use roadbook_core::records::{Contact, Deal, TaskItem};
+use roadbook_core::value::{Channel, ChannelKind, Due, Money, Outcome, RecordLink, Stage};
+use roadbook_core::{Error, Key};
+use roadbook_tests::{Device, World};
+
+fn deal(device: &Device, title: &str) -> Deal {
+    device.book.save(&Deal { id: device.book.new_id().into(), title: title.into(), ..Deal::default() }).unwrap()
+}
+
+#[test]
+fn a_wrong_key_is_told_apart_from_damage_and_from_an_empty_folder() {
+    let world = World::new(1);
+    let device = Device::new(&world);
+    deal(&device, "Pumps");
+    device.book.shutdown();
+    let open = |vault: &Vault, dir: &std::path::Path| Book::open(dir, vault.clone(), world.clone()).err();
+    let wrong = Vault { key: Key::new([9; 32]), ..device.vault.clone() };
+    assert!(matches!(open(&wrong, device.dir.path()), Some(Error::WrongKey)));
+    assert!(matches!(open(&device.vault, tempfile::tempdir().unwrap().path()), Some(Error::NoBook)));
+    assert!(matches!(Book::create(device.dir.path(), device.vault.clone(), world.clone()).err(), Some(Error::BookExists)));
+    assert!(open(&device.vault, device.dir.path()).is_none());
+}
+
+#[test]
+fn a_damaged_page_is_reported_and_nothing_is_deleted() {
+    let world = World::new(2);
+    let device = Device::new(&world);
+    for n in 0..200 {
+        deal(&device, &format!("Deal {n}"));
+    }
+    device.book.shutdown();
+    let path = device.dir.path().join("book.db");
+    let size = std::fs::metadata(&path).unwrap().len();
+    let mut file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let at = size / 2 / 4096 * 4096 + 100;
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&[0xff; 64]).unwrap();
+    drop(file);
+    let findings = Book::open(device.dir.path(), device.vault.clone(), world.clone()).and_then(|book| book.check());
+    let damaged = match &findings {
+        Ok(findings) => findings.iter().any(|finding| matches!(finding, Finding::File(_))),
+        Err(error) => matches!(error, Error::Corrupt(_)),
+    };
+    assert!(damaged, "{findings:?}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
+}
+
+#[test]
+fn the_file_shows_nothing_of_what_it_holds() {
+    let world = World::new(3);
+    let device = Device::new(&world);
+    deal(&device, "Plaintext-probe-string");
+    device.book.shutdown();
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(device.dir.path()).unwrap() {
+        std::fs::File::open(entry.unwrap().path()).unwrap().read_to_end(&mut bytes).unwrap();
+    }
+    assert!(bytes.starts_with(b"SQLite format 3\0"), "iOS must see a SQLite file");
+    let probe = b"Plaintext-probe";
+    assert!(!bytes.windows(probe.len()).any(|window| window.eq_ignore_ascii_case(probe)));
+}
+
+#[test]
+fn a_store_of_a_newer_release_asks_for_an_update() {
+    let world = World::new(4);
+    let device = Device::new(&world);
+    device.book.shutdown();
+    device.raw().execute_batch("PRAGMA user_version = 99").unwrap();
+    let opened = Book::open(device.dir.path(), device.vault.clone(), world.clone());
+    assert!(matches!(opened.err(), Some(Error::UpgradeNeeded { found: 99, .. })));
+}
+
+#[test]
+fn a_closed_book_says_so() {
+    let world = World::new(5);
+    let device = Device::new(&world);
+    let saved = deal(&device, "Pumps");
+    device.book.shutdown();
+    device.book.shutdown();
+    assert!(matches!(device.book.get::<Deal>(saved.id.0), Err(Error::Closed)));
+    assert!(matches!(device.book.save(&saved), Err(Error::Closed)));
+}
+
+#[test]
+fn rebuilding_gives_what_incremental_writing_gave() {
+    let world = World::new(6);
+    let device = Device::new(&world);
+    let book = &device.book;
+    let contact = Contact {
+        id: book.new_id().into(),
+        family_name: "Ёлкин".into(),
+        tags: vec!["vip".into()],
+        channels: vec![Channel::typed(book.new_entry_id(), ChannelKind::Phone, "+74951234567", &Default::default())],
+        ..Contact::default()
+    };
+    let contact = book.save(&contact).unwrap();
+    for n in 0..20 {
+        let mut form = deal(&device, &format!("Deal {n}"));
+        form.contacts = vec![contact.id];
+        form.value = Some(Money { minor: n * 100, currency: "EUR".into() });
+        let mut form = book.save(&form).unwrap();
+        form.title = format!("Deal {}", n * 7 % 20);
+        form.contacts.clear();
+        book.save(&form).unwrap();
+    }
+    book.delete(Kind::Deal, deal(&device, "Gone").id.0).unwrap();
+    let before = device.dump();
+    let report = book.rebuild().unwrap();
+    assert_eq!((report.records, report.unreadable.len()), (22, 0));
+    assert_eq!(device.dump(), before);
+    assert_eq!(book.search("ёлк", 9).unwrap().len(), 1);
+    assert_eq!(book.search("1234567", 9).unwrap().len(), 1);
+    assert!(book.check().unwrap().is_empty());
+}
+
+#[test]
+fn a_row_that_differs_from_its_document_is_found_and_repaired() {
+    let world = World::new(7);
+    let mut device = Device::new(&world);
+    let saved = deal(&device, "Pumps");
+    device.book.shutdown();
+    device.raw().execute_batch("UPDATE deal SET title = 'Valves'").unwrap();
+    device.restart().unwrap();
+    assert_eq!(device.book.check().unwrap(), [Finding::RowDiffers(saved.id.0)]);
+    device.book.rebuild().unwrap();
+    assert!(device.book.check().unwrap().is_empty());
+    assert_eq!(device.book.get::<Deal>(saved.id.0).unwrap(), saved);
+}
+
+#[test]
+fn two_processes_write_one_store_and_observers_hear_of_both() {
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Notice>>);
+    impl Watcher for Heard {
+        fn changed(&self, notice: &Notice) {
+            self.0.lock().unwrap().push(notice.clone());
+        }
+    }
+    let world = World::new(8);
+    let device = Device::new(&world);
+    let other = Book::open(device.dir.path(), device.vault.clone(), world.clone()).unwrap();
+    let heard = Arc::new(Heard::default());
+    let watch = device.book.watch(heard.clone());
+    let first = deal(&device, "Here");
+    assert_eq!(heard.0.lock().unwrap().drain(..).map(|notice| notice.records.unwrap().len()).collect::<Vec<_>>(), [1]);
+    let mut form: Deal = other.get(first.id.0).unwrap();
+    form.title = "There".into();
+    other.save(&form).unwrap();
+    device.book.notice_other_processes().unwrap();
+    device.book.notice_other_processes().unwrap();
+    assert_eq!(heard.0.lock().unwrap().drain(..).map(|notice| notice.records).collect::<Vec<_>>(), [None]);
+    assert_eq!(device.book.get::<Deal>(first.id.0).unwrap().title, "There");
+    watch.cancel();
+    deal(&device, "Unheard");
+    assert!(heard.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_reader_does_not_wait_for_a_writer() {
+    let world = World::new(9);
+    let device = Device::new(&world);
+    deal(&device, "Pumps");
+    let raw = device.raw();
+    raw.execute_batch("BEGIN IMMEDIATE; UPDATE doc SET disputed = 0").unwrap();
+    assert_eq!(device.book.search("pump", 9).unwrap().len(), 1);
+    raw.execute_batch("ROLLBACK").unwrap();
+}
+
+#[test]
+fn many_records_saved_together_are_one_action_and_one_undo() {
+    let world = World::new(10);
+    let device = Device::new(&world);
+    let book = &device.book;
+    let mut form = deal(&device, "Pumps");
+    form.position.stage = Stage::Proposal;
+    let task = TaskItem {
+        id: book.new_id().into(),
+        title: "Send the offer".into(),
+        due: Some(Due::Date { date: "2026-12-01".parse().unwrap() }),
+        links: vec![RecordLink { kind: Kind::Deal, id: form.id.0 }],
+        ..TaskItem::default()
+    };
+    let applied = book.apply(&[Change::Deal(form.clone()), Change::Task(task.clone())], "call").unwrap();
+    let about = TaskFilter { about: Some(form.id.0), ..TaskFilter::default() };
+    assert_eq!(book.tasks(&about, TaskSort::Due, None, 9).unwrap().items.len(), 1);
+    assert_eq!(book.status().unwrap().pending_actions, 2);
+    let report = book.undo(applied.action).unwrap();
+    assert_eq!((report.records.len(), report.skipped.len()), (2, 0));
+    assert_eq!(book.get::<Deal>(form.id.0).unwrap().position.stage, Stage::New);
+    assert!(book.tasks(&about, TaskSort::Due, None, 9).unwrap().items.is_empty());
+    book.undo(Some(report.action)).unwrap();
+    assert_eq!(book.get::<Deal>(form.id.0).unwrap().position.stage, Stage::Proposal);
+    assert_eq!(book.tasks(&about, TaskSort::Due, None, 9).unwrap().items.len(), 1);
+    assert!(book.apply(&[], "Not a code!").is_err());
+}
+
+#[test]
+fn a_part_that_is_wrong_keeps_all_from_being_written() {
+    let world = World::new(11);
+    let device = Device::new(&world);
+    let good = Deal { id: device.book.new_id().into(), title: "Good".into(), ..Deal::default() };
+    let bad = TaskItem { id: device.book.new_id().into(), ..TaskItem::default() };
+    assert!(matches!(device.book.apply(&[Change::Deal(good), Change::Task(bad)], "call"), Err(Error::Invalid(_))));
+    assert_eq!(device.book.status().unwrap().records, 0);
+}
+
+#[test]
+fn a_draft_survives_the_death_of_the_app() {
+    let world = World::new(12);
+    let mut device = Device::new(&world);
+    let mut form = deal(&device, "Pumps");
+    form.notes = "half a sen".into();
+    form.tags = vec!["a/b".into()];
+    device.book.keep_draft("deal-form", &Change::Deal(form.clone())).unwrap();
+    device.restart().unwrap();
+    assert_eq!(device.book.draft("deal-form").unwrap().unwrap().record, Change::Deal(form.clone()));
+    device.book.drop_draft("deal-form").unwrap();
+    assert!(device.book.draft("deal-form").unwrap().is_none());
+}
+
+#[test]
+fn lists_page_by_key_and_filter_by_what_reps_ask_for() {
+    let world = World::new(13);
+    let device = Device::new(&world);
+    let book = &device.book;
+    for n in 0..25 {
+        let mut form = Deal { id: book.new_id().into(), title: format!("Deal {n:02}"), ..Deal::default() };
+        if n % 5 == 0 {
+            form.position.outcome = Outcome::Won;
+            form.value = Some(Money { minor: 1, currency: "EUR".into() });
+        }
+        book.save(&form).unwrap();
+    }
+    let mut titles = Vec::new();
+    let mut after = None;
+    loop {
+        let page = book.deals(&DealFilter::default(), DealSort::Title, after.as_deref(), 7).unwrap();
+        titles.extend(page.items.into_iter().map(|row| row.title));
+        let Some(next) = page.next else { break };
+        after = Some(next);
+    }
+    assert_eq!(titles, (0..25).map(|n| format!("Deal {n:02}")).collect::<Vec<_>>());
+    let won = DealFilter { outcome: Some(Outcome::Won), ..DealFilter::default() };
+    assert_eq!(book.deals(&won, DealSort::CloseDate, None, 50).unwrap().items.len(), 5);
+    let mine = DealFilter { owner: Some(Owner::Me), ..DealFilter::default() };
+    assert_eq!(book.deals(&mine, DealSort::Recent, None, 50).unwrap().items.len(), 25);
+    assert!(matches!(book.deals(&won, DealSort::Title, Some("no token"), 50), Err(Error::Invalid(_))));
+    assert!(book.contacts(&ContactFilter::default(), ContactSort::Recent, None, 50).unwrap().items.is_empty());
+}
+
+#[test]
+fn a_restored_or_copied_store_writes_as_another_actor() {
+    let world = World::new(14);
+    let device = Device::new(&world);
+    let saved = deal(&device, "Pumps");
+    device.book.shutdown();
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(device.dir.path().join("book.db"), copy.path().join("book.db")).unwrap();
+    let elsewhere = Vault { incarnation: [7; 16], ..device.vault.clone() };
+    let book = Book::open(copy.path(), elsewhere, world.clone()).unwrap();
+    let mut form: Deal = book.get(saved.id.0).unwrap();
+    form.title = "Valves".into();
+    book.save(&form).unwrap();
+    let authors: Vec<bool> = book.history(saved.id.0).unwrap().iter().map(|entry| entry.author.own).collect();
+    assert_eq!(authors, [false, true]);
+}
