@@ -1,5 +1,9 @@
 //! What the behaviour tests share: a world with its own clock and randomness, and devices in it.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support: a broken fixture must stop the test")]
+
+pub mod relay;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

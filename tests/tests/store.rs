@@ -3,7 +3,9 @@
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex};
 
-use roadbook_core::book::{Book, Change, ContactFilter, ContactSort, DealFilter, DealSort, Finding, Notice, Owner, TaskFilter, TaskSort, Vault, Watcher};
+use roadbook_core::book::{
+    Book, Change, ContactFilter, ContactSort, DealFilter, DealSort, Finding, Notice, Owner, TaskFilter, TaskSort, Vault, Watcher,
+};
 use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::value::{Channel, ChannelKind, Due, Money, Outcome, RecordLink, Stage};

@@ -50,7 +50,7 @@ pub struct Sheet<R> {
     pub violations: Vec<Problem>,
 }
 
-/// How many saves of one record are remembered for forms that are saved twice.
+/// How many versions of one record, and saves from each, are remembered for forms that are saved twice.
 const REMEMBERED_FORMS: u32 = 8;
 
 impl Book {
@@ -333,24 +333,21 @@ impl Tx<'_> {
             return Err(Error::UnknownVersion);
         }
         let before = document.read(None).values;
-        let mut compared = if document.same_as(&base) { before.clone() } else { document.read(Some(&base)).values };
+        let read_at = if document.same_as(&base) { before.clone() } else { document.read(Some(&base)).values };
+        let compared = (definition.normalize)(&read_at);
         let mut saved = self.saved_parts(id, &key)?;
-        for (key, part) in &saved {
-            overlay(&mut compared, key, part.value.as_ref());
-        }
-        let compared = (definition.normalize)(&compared);
         // A problem that the record already had does not keep the user from changing something else.
         let known = problems(&compared);
         let new: Vec<Problem> = problems(form).into_iter().filter(|problem| is_new || !known.contains(problem)).collect();
         if !new.is_empty() {
             return Err(Error::Invalid(new));
         }
-        let edits = difference(&compared, form);
+        let mut formed = BTreeMap::new();
+        let edits: Vec<Edit> =
+            difference(&compared, form).into_iter().filter_map(|edit| since_saved(edit, &saved, &mut formed)).collect();
         if edits.is_empty() && !is_new {
             return Ok(false);
         }
-        let formed: BTreeMap<String, ChangeHash> =
-            saved.iter().filter_map(|(key, part)| Some((key.clone(), part.hash.as_deref()?.parse().ok()?))).collect();
         let own = |actor| is_own(self.sql, actor).unwrap_or(false);
         let context = Context { base: &base, actor: self.actor, own: &own, formed: &formed, message, at_ms: self.now().ms };
         let written = document.write(edits.clone(), &context)?;
@@ -359,12 +356,10 @@ impl Tx<'_> {
                 .iter()
                 .find(|change| change.keys.iter().any(|key| key == edit.key()))
                 .map(|change| change.hash.to_string());
-            let value = match edit {
-                Edit::Put { scalar, .. } => Some(scalar.clone()),
-                Edit::Remove { .. } => None,
-                Edit::Text { to, .. } => Some(Scalar::Str(to.clone())),
-            };
-            saved.insert(edit.key().to_owned(), SavedPart { hash, value });
+            let parts = saved.entry(edit.key().to_owned()).or_default();
+            parts.push(SavedPart { hash, value: edit.wanted() });
+            let excess = parts.len().saturating_sub(REMEMBERED_FORMS as usize);
+            parts.drain(..excess);
         }
         if message.source == Code::typed() {
             self.remember_form(id, &key, &saved)?;
@@ -378,7 +373,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    fn saved_parts(&self, id: RecordId, version: &[u8]) -> Result<BTreeMap<String, SavedPart>> {
+    fn saved_parts(&self, id: RecordId, version: &[u8]) -> Result<SavedParts> {
         let fields: Option<String> = self
             .sql
             .prepare_cached("SELECT fields FROM saved_form WHERE doc = ?1 AND version = ?2")?
@@ -387,7 +382,7 @@ impl Tx<'_> {
         Ok(fields.and_then(|fields| serde_json::from_str(&fields).ok()).unwrap_or_default())
     }
 
-    fn remember_form(&self, id: RecordId, version: &[u8], saved: &BTreeMap<String, SavedPart>) -> Result<()> {
+    fn remember_form(&self, id: RecordId, version: &[u8], saved: &SavedParts) -> Result<()> {
         let fields = serde_json::to_string(saved).map_err(|error| Error::Internal(error.to_string()))?;
         self.sql
             .prepare_cached(
@@ -403,24 +398,41 @@ impl Tx<'_> {
     }
 }
 
-/// Sets one key of values to what an earlier save of the form made of it.
-fn overlay(values: &mut Values, key: &str, value: Option<&Scalar>) {
-    let id = FieldId::from_key(key);
-    match (values.get_mut(id.field()), value) {
-        (Some(FieldValue::Register(slot)), Some(value)) => *slot = value.clone(),
-        (Some(FieldValue::Text(slot)), Some(value)) => *slot = value.as_str().unwrap_or_default().to_owned(),
-        (Some(FieldValue::Set(members)), Some(_)) => {
-            members.insert(id.entry().to_owned());
-        }
-        (Some(FieldValue::Set(members)), None) => {
-            members.remove(id.entry());
-        }
-        (Some(FieldValue::Keyed(entries)), Some(value)) => {
-            entries.insert(id.entry().to_owned(), value.clone());
-        }
-        (Some(FieldValue::Keyed(entries)), None) => {
-            entries.remove(id.entry());
-        }
-        _ => {}
+/// Everything that was saved from one version, by key, oldest first.
+type SavedParts = BTreeMap<String, Vec<SavedPart>>;
+
+/// What is left of an edit where earlier saves from the same version touched its key: nothing where one of them wrote
+/// the same; for a text, the rest of what the form had become.
+///
+/// A key that still holds what the form was read with is not touched, even where an earlier save from the version
+/// changed it: two forms may be open at one version, and the second must not take back what the first one wrote.
+fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, ChangeHash>) -> Option<Edit> {
+    let Some(parts) = saved.get(edit.key()) else { return Some(edit) };
+    let wanted = edit.wanted();
+    if parts.iter().any(|part| part.value == wanted) {
+        return None;
     }
+    let Edit::Text { key, from, to } = edit else { return Some(edit) };
+    // Of the forms that were saved from this version, the text goes on from the one that it is most like.
+    let texts = parts.iter().filter_map(|part| Some((part.value.as_ref()?.as_str()?, part.hash.as_deref()?.parse().ok()?)));
+    match texts.max_by_key(|(text, _)| common(text, &to)).filter(|(text, _)| common(text, &to) >= common(&from, &to)) {
+        Some((text, hash)) => {
+            formed.insert(key.clone(), hash);
+            Some(Edit::Text { key, from: text.to_owned(), to })
+        }
+        None => Some(Edit::Text { key, from, to }),
+    }
+}
+
+/// How many characters two texts share at their beginnings and ends.
+fn common(a: &str, b: &str) -> usize {
+    let start = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let end = a
+        .chars()
+        .skip(start)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .zip(b.chars().skip(start).collect::<Vec<_>>().into_iter().rev());
+    start + end.take_while(|(a, b)| a == b).count()
 }

@@ -398,7 +398,7 @@ impl Tx<'_> {
         {
             self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
             self.changed.push((kind, id));
-            return Ok(self.forget_set_aside(id)?);
+            return self.forget_set_aside(id);
         }
         let Ok(mut document) = Document::load(kind.definition(), sealed) else { return Ok(Err("document")) };
         if document.heads() != heads || document.broken_field().is_some() {
@@ -429,7 +429,7 @@ impl Tx<'_> {
             delete_derived(self.sql, kind.definition(), stored.n)?;
         }
         self.put_doc(id, entry.generation, &document, None)?;
-        Ok(self.forget_set_aside(id)?)
+        self.forget_set_aside(id)
     }
 
     fn forget_set_aside(&self, id: RecordId) -> Result<Result<(), &'static str>> {

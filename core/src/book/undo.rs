@@ -77,7 +77,7 @@ impl Tx<'_> {
                 self.sql.query_row("SELECT id FROM action WHERE id = ?1 AND undone_by IS NULL", [action.0], |row| row.get(0))
             }
             None => self.sql.query_row(
-                "SELECT id FROM action WHERE undone_by IS NULL AND kind <> 'undo' ORDER BY at_ms DESC, id DESC LIMIT 1",
+                "SELECT id FROM action WHERE undone_by IS NULL AND kind <> 'undo' ORDER BY n DESC LIMIT 1",
                 [],
                 |row| row.get(0),
             ),

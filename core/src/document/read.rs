@@ -96,7 +96,7 @@ impl Document {
             let actor = Actor::parse(meta.actor.to_bytes()).map(|(actor, _)| actor);
             found.push(((field.rank)(&scalar), order, Candidate { scalar, change, at_ms: meta.timestamp, actor }));
         }
-        found.sort_by(|a, b| (b.0, b.2.at_ms, b.1).cmp(&(a.0, a.2.at_ms, a.1)));
+        found.sort_by_key(|(rank, order, candidate)| std::cmp::Reverse((*rank, candidate.at_ms, *order)));
         let mut candidates: Vec<Candidate> = Vec::with_capacity(found.len());
         for (_, _, candidate) in found {
             let same = |other: &Candidate| other.scalar == candidate.scalar || field.shape == Shape::Set;

@@ -49,6 +49,15 @@ impl Edit {
             Self::Put { key, .. } | Self::Remove { key } | Self::Text { key, .. } => key,
         }
     }
+
+    /// What the key is to hold; `None` for nothing.
+    pub fn wanted(&self) -> Option<Scalar> {
+        match self {
+            Self::Put { scalar, .. } => Some(scalar.clone()),
+            Self::Remove { .. } => None,
+            Self::Text { to, .. } => Some(Scalar::Str(to.clone())),
+        }
+    }
 }
 
 /// A change that was written.
@@ -70,7 +79,7 @@ pub(crate) struct Context<'a> {
     pub actor: Actor,
     /// Whether an actor is this store's.
     pub own: &'a dyn Fn(Actor) -> bool,
-    /// For keys that were already saved from this version: the change that did it.
+    /// For texts that were already saved from this version: the change that the form's text goes on from.
     pub formed: &'a BTreeMap<String, ChangeHash>,
     /// The change's message.
     pub message: &'a Message,
@@ -134,10 +143,13 @@ impl Document {
         if since.is_empty() {
             return None;
         }
-        let formed = context.formed.get(edit.key());
         if let Edit::Text { key, from, .. } = edit {
             let unchanged = self.text_object(key).and_then(|object| self.am.text(object).ok()).is_some_and(|text| text == *from);
-            return if unchanged { None } else { Some(formed.map_or_else(|| context.base.to_vec(), |hash| vec![*hash])) };
+            return if unchanged {
+                None
+            } else {
+                Some(context.formed.get(key).map_or_else(|| context.base.to_vec(), |hash| vec![*hash]))
+            };
         }
         let later: Vec<ChangeHash> = self.writers(edit.key()).into_iter().filter(|hash| since.contains(hash)).collect();
         let own = |hash: &ChangeHash| {
@@ -149,7 +161,6 @@ impl Document {
         }
         let mut base = context.base.to_vec();
         base.extend(later.into_iter().filter(own));
-        base.extend(formed);
         Some(self.minimal(base))
     }
 

@@ -124,7 +124,8 @@ const KEY_CHECK: &str = "key.check";
 /// To SQLCipher a wrong key and a damaged first page look the same. Eight bytes of a hash of the key, which say nothing
 /// about its 32 random ones, tell them apart.
 fn wrong_key_or_damage(dir: &Path, key: &Key, error: rusqlite::Error) -> Error {
-    let unreadable = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
+    let unreadable =
+        matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
     match (unreadable, std::fs::read(dir.join(KEY_CHECK))) {
         (false, _) => error.into(),
         (true, Ok(check)) if check == key.check() => Error::Corrupt("the first page cannot be read".into()),

@@ -100,13 +100,13 @@ CREATE INDEX outbox_state ON outbox (state, n);
 
 -- Own actions: the unit of undo.
 CREATE TABLE action (
-    id        BLOB PRIMARY KEY,
+    n         INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of doing; clocks may go back
+    id        BLOB NOT NULL UNIQUE,
     kind      TEXT NOT NULL,
     source    TEXT NOT NULL,
     at_ms     INTEGER NOT NULL,
     undone_by BLOB
-) STRICT, WITHOUT ROWID;
-CREATE INDEX action_at ON action (at_ms);
+) STRICT;
 CREATE TABLE action_doc (
     action BLOB NOT NULL REFERENCES action (id) ON DELETE CASCADE,
     doc    BLOB NOT NULL,

@@ -1,0 +1,348 @@
+//! Several devices on one record: every touched value survives, and nobody conflicts with themselves.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use roadbook_core::book::Book;
+use roadbook_core::id::DealId;
+use roadbook_core::records::{Contact, Deal, TaskItem};
+use roadbook_core::sync::End;
+use roadbook_core::value::{Channel, ChannelKind, Money, Outcome, Position, Priority, Stage, TaskStatus};
+use roadbook_tests::relay::Relay;
+use roadbook_tests::{Device, World};
+
+fn pair() -> (Arc<World>, Relay, Device, Device) {
+    let world = World::new(1);
+    let mut relay = Relay::default();
+    let (anna, boris) = (Device::new(&world), Device::new(&world));
+    relay.join(&anna.book, "Anna");
+    relay.join(&boris.book, "Boris");
+    (world, relay, anna, boris)
+}
+
+fn meet(relay: &mut Relay, devices: &[&Device]) {
+    for _ in 0..2 {
+        for device in devices {
+            let end = relay.sync_book(&device.book);
+            assert!(matches!(end, End::Done(_)), "{end:?}");
+        }
+    }
+}
+
+fn edit(book: &Book, id: DealId, change: impl FnOnce(&mut Deal)) {
+    let mut form: Deal = book.get(id.0).unwrap();
+    change(&mut form);
+    book.save(&form).unwrap();
+}
+
+#[test]
+fn two_people_who_edit_different_fields_both_keep_theirs() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| {
+        form.value = Some(Money { minor: 100, currency: "EUR".into() });
+        form.tags = vec!["vip".into()];
+        form.notes = "Anna was here.".into();
+    });
+    edit(&boris.book, deal.id, |form| {
+        form.organization = "Elkin & Co".into();
+        form.tags = vec!["north".into()];
+        form.notes = "Boris too.".into();
+    });
+    meet(&mut relay, &[&anna, &boris]);
+    let merged: Deal = anna.book.get(deal.id.0).unwrap();
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap(), merged);
+    assert_eq!(merged.tags, ["north", "vip"]);
+    assert_eq!((merged.organization.as_str(), merged.value.map(|value| value.minor)), ("Elkin & Co", Some(100)));
+    assert!(merged.notes.contains("Anna was here.") && merged.notes.contains("Boris too."));
+    assert!(anna.book.conflicts(deal.id.0).unwrap().is_empty());
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_disagreement_shows_both_values_with_their_authors_until_one_settles_it() {
+    let (world, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| form.title = "Pumps for Elkin".into());
+    world.pass(60_000);
+    edit(&boris.book, deal.id, |form| form.title = "Pumps and valves".into());
+    meet(&mut relay, &[&anna, &boris]);
+    for (device, me, other) in [(&anna, "Pumps for Elkin", "Boris"), (&boris, "Pumps and valves", "Anna")] {
+        let conflicts = device.book.conflicts(deal.id.0).unwrap();
+        assert_eq!(conflicts.len(), 1);
+        let values = &conflicts[0].values;
+        assert_eq!(values.iter().map(|value| value.text.as_str()).collect::<Vec<_>>(), ["Pumps and valves", "Pumps for Elkin"]);
+        assert!(values[0].shown && !values[1].shown, "the later one is shown");
+        assert!(values.iter().any(|value| value.author.own && value.text == me));
+        assert!(values.iter().any(|value| value.author.name == other));
+    }
+    let conflict = &boris.book.conflicts(deal.id.0).unwrap()[0];
+    boris.book.settle(&conflict.id, &conflict.values[1].id).unwrap();
+    meet(&mut relay, &[&boris, &anna]);
+    for device in [&anna, &boris] {
+        assert!(device.book.conflicts(deal.id.0).unwrap().is_empty());
+        assert_eq!(device.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps for Elkin");
+    }
+}
+
+#[test]
+fn a_stale_form_becomes_a_conflict_and_never_an_overwrite() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let mut open_form: Deal = anna.book.get(deal.id.0).unwrap();
+    edit(&boris.book, deal.id, |form| {
+        form.title = "Valves".into();
+        form.organization = "Elkin".into();
+    });
+    meet(&mut relay, &[&boris, &anna]);
+    open_form.title = "Pumps!".into();
+    let saved = anna.book.save(&open_form).unwrap();
+    assert_eq!(saved.organization, "Elkin", "an untouched field is never written");
+    assert_eq!(anna.book.conflicts(deal.id.0).unwrap().len(), 1);
+    // The same old form again, with another thought: it replaces what it wrote, not what Boris wrote.
+    open_form.title = "Pumps!!".into();
+    anna.book.save(&open_form).unwrap();
+    let values: Vec<String> = anna.book.conflicts(deal.id.0).unwrap()[0].values.iter().map(|value| value.text.clone()).collect();
+    assert_eq!(values.len(), 2);
+    assert!(values.contains(&"Pumps!!".to_owned()) && values.contains(&"Valves".to_owned()));
+}
+
+#[test]
+fn winning_beats_losing_beats_a_move_whoever_was_later() {
+    let (world, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let won = Position { stage: Stage::Proposal, outcome: Outcome::Won };
+    edit(&anna.book, deal.id, |form| {
+        form.position = won.clone();
+        form.value = Some(Money { minor: 1, currency: "EUR".into() });
+    });
+    world.pass(1000);
+    edit(&boris.book, deal.id, |form| form.position.stage = Stage::Negotiation);
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().position, won);
+    assert_eq!(boris.book.conflicts(deal.id.0).unwrap()[0].values.len(), 2);
+}
+
+#[test]
+fn an_edit_beats_a_concurrent_removal_and_an_addition_survives() {
+    let (_, mut relay, anna, boris) = pair();
+    let channel = Channel::typed(anna.book.new_entry_id(), ChannelKind::Email, "a@example.com", &Default::default());
+    let contact = Contact {
+        id: anna.book.new_id().into(),
+        family_name: "Elkin".into(),
+        channels: vec![channel],
+        tags: vec!["vip".into()],
+        ..Contact::default()
+    };
+    let contact = anna.book.save(&contact).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let mut removed: Contact = anna.book.get(contact.id.0).unwrap();
+    removed.channels.clear();
+    removed.tags.clear();
+    anna.book.save(&removed).unwrap();
+    let mut edited: Contact = boris.book.get(contact.id.0).unwrap();
+    edited.channels[0].value = "b@example.com".into();
+    edited.tags.push("north".into());
+    boris.book.save(&edited).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let merged: Contact = anna.book.get(contact.id.0).unwrap();
+    assert_eq!(merged.channels[0].value, "b@example.com");
+    assert_eq!(merged.tags, ["north"]);
+}
+
+#[test]
+fn undo_leaves_what_others_wrote_and_says_so() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna
+        .book
+        .save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), notes: "One.".into(), ..Deal::default() })
+        .unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| {
+        form.title = "Valves".into();
+        form.organization = "Elkin".into();
+        form.notes = "One. Two.".into();
+    });
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&boris.book, deal.id, |form| {
+        form.title = "Hoses".into();
+        form.notes = "Zero. One. Two.".into();
+    });
+    meet(&mut relay, &[&boris, &anna]);
+    let report = anna.book.undo(None).unwrap();
+    assert_eq!(
+        report.skipped.iter().map(|field| (field.field.as_str(), field.author.name.as_str())).collect::<Vec<_>>(),
+        [("title", "Boris")]
+    );
+    let after: Deal = anna.book.get(deal.id.0).unwrap();
+    assert_eq!((after.title.as_str(), after.organization.as_str(), after.notes.as_str()), ("Hoses", "", "Zero. One."));
+}
+
+#[test]
+fn a_refused_edit_stays_visible_and_blocks_nothing() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| form.organization = "Refused & Co".into());
+    edit(&anna.book, deal.id, |form| form.title = "Valves".into());
+    anna.book.save(&TaskItem { id: anna.book.new_id().into(), title: "Call".into(), ..TaskItem::default() }).unwrap();
+    relay.policy = Some(Box::new(|group| {
+        let refused = group.items.iter().any(|item| item.change.windows(9).any(|window| window == b"Refused &"));
+        refused.then_some("forbidden")
+    }));
+    meet(&mut relay, &[&anna, &boris]);
+    for device in [&anna, &boris] {
+        let seen: Deal = device.book.get(deal.id.0).unwrap();
+        assert_eq!((seen.organization.as_str(), seen.title.as_str()), ("", "Valves"), "the later edit was written again");
+    }
+    assert_eq!(relay.len(), 2);
+    let refusals = anna.book.refusals().unwrap();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!((refusals[0].reason.as_str(), refusals[0].changes[0].after.as_deref()), ("forbidden", Some("Refused & Co")));
+    assert_eq!(anna.book.status().unwrap().refused, 1);
+    relay.policy = None;
+    anna.book.retry(&refusals[0].id).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().organization, "Refused & Co");
+    assert!(anna.book.refusals().unwrap().is_empty());
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_record_whose_making_was_refused_leaves_the_lists_but_not_the_device() {
+    let (_, mut relay, anna, _) = pair();
+    relay.policy = Some(Box::new(|_| Some("forbidden")));
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    relay.sync_book(&anna.book);
+    assert!(anna.book.get::<Deal>(deal.id.0).is_err());
+    assert_eq!(anna.book.refusals().unwrap()[0].changes[0].after.as_deref(), Some("Pumps"));
+}
+
+/// What a person may do in the property test below.
+#[derive(Debug, Clone)]
+enum Act {
+    /// Opens a form.
+    Open { device: usize, form: usize },
+    /// Types into a field of an open form and saves it.
+    Save { device: usize, form: usize, field: usize, value: u8 },
+    /// Saves an open form again as it is.
+    Again { device: usize, form: usize },
+    /// Syncs.
+    Sync { device: usize },
+    /// Lets time pass.
+    Pass,
+}
+
+fn act(devices: usize) -> impl Strategy<Value = Act> {
+    let device = 0..devices;
+    prop_oneof![
+        2 => (device.clone(), 0..2usize).prop_map(|(device, form)| Act::Open { device, form }),
+        6 => (device.clone(), 0..2usize, 0..6usize, 0..4u8).prop_map(|(device, form, field, value)| Act::Save { device, form, field, value }),
+        1 => (device.clone(), 0..2usize).prop_map(|(device, form)| Act::Again { device, form }),
+        3 => device.prop_map(|device| Act::Sync { device }),
+        1 => Just(Act::Pass),
+    ]
+}
+
+/// Types a value into a field; what is typed is unique, so that it can be looked for.
+fn type_into(form: &mut TaskItem, field: usize, text: &str, value: u8) {
+    match field {
+        0 => form.title = text.to_owned(),
+        1 => form.due = Some(format!("2026-12-{:02}", value + 1).parse().unwrap()),
+        2 => {
+            form.status = [TaskStatus::Open, TaskStatus::Waiting, TaskStatus::Done, TaskStatus::Cancelled][value as usize].clone()
+        }
+        3 => form.tags = (0..value).map(|tag| format!("tag{tag}")).collect(),
+        4 => form.notes = format!("{}{text}.", form.notes),
+        _ => form.priority = [Priority::Normal, Priority::Low, Priority::High, Priority::Urgent][value as usize].clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    /// D3 of the design: untouched fields are never written; every touched value is shown or in the conflict list;
+    /// nobody conflicts with themselves; replicas that have met are equal.
+    #[test]
+    fn any_order_of_forms_saves_and_syncs_keeps_every_edit(devices in 2..4usize, acts in prop::collection::vec(act(3), 1..40)) {
+        let world = World::new(7);
+        let mut relay = Relay::default();
+        let devices: Vec<Device> = (0..devices).map(|at| {
+            let device = Device::new(&world);
+            relay.join(&device.book, &format!("Person {at}"));
+            device
+        }).collect();
+        let id = devices[0].book.new_id();
+        devices[0].book.save(&TaskItem { id: id.into(), title: "Start".into(), ..TaskItem::default() }).unwrap();
+        for device in &devices {
+            relay.sync_book(&device.book);
+        }
+        relay.snapshots_only = acts.len() % 3 == 0;
+        let mut forms: Vec<Vec<TaskItem>> = devices.iter().map(|device| vec![device.book.get(id).unwrap(); 2]).collect();
+        for (step, act) in acts.iter().enumerate() {
+            match *act {
+                Act::Pass => world.pass(1000),
+                Act::Sync { device } if device < devices.len() => { relay.sync_book(&devices[device].book); }
+                Act::Open { device, form } if device < devices.len() => forms[device][form] = devices[device].book.get(id).unwrap(),
+                Act::Again { device, form } if device < devices.len() => {
+                    let book = &devices[device].book;
+                    let changes = book.history(id).unwrap().len();
+                    let saved = book.save(&forms[device][form]).unwrap();
+                    book.save(&saved).unwrap();
+                    // What the form holds was saved before, or never changed: nothing is written.
+                    prop_assert_eq!(book.history(id).unwrap().len(), changes);
+                }
+                Act::Save { device, form, field, value } if device < devices.len() => {
+                    let book = &devices[device].book;
+                    let before: TaskItem = book.get(id).unwrap();
+                    let form = &mut forms[device][form];
+                    let base = form.clone();
+                    let text = format!("edit{step}");
+                    type_into(form, field, &text, value);
+                    let saved = book.save(form).unwrap();
+                    // The typed value is shown, or is one of the values in conflict.
+                    let conflicts = book.conflicts(id).unwrap();
+                    let disputed = |name: &str, wanted: &str| conflicts.iter().any(|conflict| {
+                        conflict.field.as_str() == name && conflict.values.iter().any(|value| value.text == wanted)
+                    });
+                    if field == 0 { prop_assert!(saved.title == text || disputed("title", &text)); }
+                    if field == 4 { prop_assert!(saved.notes.contains(&text)); }
+                    if field == 1 && form.due != base.due {
+                        let due = form.due.as_ref().map(ToString::to_string).unwrap();
+                        prop_assert!(saved.due == form.due || disputed("due", &due));
+                    }
+                    if field == 2 && form.status != base.status {
+                        prop_assert!(saved.status == form.status || disputed("status", form.status.code()));
+                    }
+                    // An untouched field shows what it showed.
+                    if field != 0 { prop_assert_eq!(&saved.title, &before.title); }
+                    if field != 4 { prop_assert_eq!(&saved.notes, &before.notes); }
+                    if field != 1 { prop_assert_eq!(&saved.due, &before.due); }
+                    if field != 2 { prop_assert_eq!(&saved.status, &before.status); }
+                    if field != 3 { prop_assert_eq!(&saved.tags, &before.tags); }
+                    for conflict in &conflicts {
+                        let own = conflict.values.iter().filter(|value| value.author.own).count();
+                        prop_assert!(own <= 1, "a person conflicts with themselves: {:?}", conflict);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for _ in 0..2 {
+            for device in &devices {
+                let end = relay.sync_book(&device.book);
+                prop_assert!(matches!(end, End::Done(_)), "{:?}", end);
+            }
+        }
+        let hash = devices[0].book.status().unwrap().state_hash;
+        for device in &devices {
+            prop_assert_eq!(&device.book.status().unwrap().state_hash, &hash);
+            prop_assert_eq!(device.book.status().unwrap().pending_changes, 0);
+            prop_assert!(device.book.check().unwrap().is_empty());
+        }
+    }
+}
