@@ -1,0 +1,142 @@
+//! Contacts from files: a stranger's cards come in once, whatever is tried.
+
+use std::io::BufReader;
+
+use roadbook_core::book::{ContactFilter, ContactSort, ImportReport, Progress};
+use roadbook_core::records::Contact;
+use roadbook_core::sync::End;
+use roadbook_tests::relay::Relay;
+use roadbook_tests::{Device, World};
+
+const CARDS: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:a-1\r\nN:Elkin;Pyotr;;;\r\nFN:Pyotr Elkin\r\nORG:Elkin & Co;Sales\r\nTEL;TYPE=CELL:8 (495) 123-45-67\r\nEMAIL;TYPE=WORK:elkin@example.com\r\nBDAY:1985-04-12\r\nNOTE:Met at the fair\r\nCATEGORIES:vip,north\r\nEND:VCARD\r\n\
+BEGIN:VCARD\r\nVERSION:3.0\r\nN:Broken\r\nthis line is no property\r\nEND:VCARD\r\n\
+BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=81=D0=BB=D0=BA=D0=B8=D0=BD=D0=B0;=D0=90=D0=BD=D0=BD=D0=B0\r\nTEL;WORK:+7 812 000-00-00\r\nEND:VCARD\r\n";
+
+fn import(device: &Device, cards: &str) -> ImportReport {
+    device.book.import_vcard("cards.vcf", BufReader::new(cards.as_bytes()), &|_| true).unwrap()
+}
+
+fn only(device: &Device, text: &str) -> Contact {
+    let found = device.book.search(text, 10).unwrap();
+    assert_eq!(found.len(), 1, "{text}");
+    device.book.get(found[0].record.id).unwrap()
+}
+
+#[test]
+fn a_broken_card_is_named_with_its_line_and_the_rest_comes_in() {
+    let device = Device::new(&World::new(1));
+    device.book.set_region(&"RU".parse().unwrap()).unwrap();
+    let report = import(&device, CARDS);
+    assert_eq!((report.cards, report.added, report.broken), (2, 2, 1));
+    assert_eq!((report.problems[0].file.as_str(), report.problems[0].line, report.problems[0].fault_line), ("cards.vcf", 13, Some(16)));
+    let contact = only(&device, "elkin & co");
+    assert_eq!((contact.given_name.as_str(), contact.card_note.as_str()), ("Pyotr", "Met at the fair"));
+    assert_eq!(contact.tags, ["north", "vip"]);
+    assert_eq!(contact.birthday.unwrap().to_string(), "1985-04-12");
+    assert!(contact.channels.iter().any(|channel| channel.e164.as_deref() == Some("+74951234567")));
+    assert_eq!(only(&device, "ёлкина").given_name, "Анна");
+}
+
+#[test]
+fn the_same_file_again_adds_nothing_here_or_on_another_device() {
+    let world = World::new(2);
+    let mut relay = Relay::default();
+    let (anna, boris) = (Device::new(&world), Device::new(&world));
+    assert_eq!(import(&anna, CARDS).added, 2);
+    let report = import(&anna, CARDS);
+    assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
+    assert_eq!(import(&boris, CARDS).added, 2, "imported before the two have met");
+    for (device, name) in [(&anna, "Anna"), (&boris, "Boris"), (&anna, "Anna")] {
+        if device.book.account().unwrap().is_none() {
+            relay.join(&device.book, name);
+        }
+        assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    }
+    assert_eq!(relay.len(), 2);
+    for device in [&anna, &boris] {
+        let before = device.book.status().unwrap();
+        assert_eq!((before.records, before.disputed), (2, 0));
+        let report = import(device, CARDS);
+        assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
+        assert_eq!(device.book.status().unwrap().state_hash, before.state_hash);
+    }
+    assert_eq!(only(&anna, "pyotr").card_note, "Met at the fair", "a note is not doubled");
+}
+
+#[test]
+fn what_people_changed_survives_the_same_file_and_a_newer_one() {
+    let device = Device::new(&World::new(3));
+    import(&device, CARDS);
+    let mut form = only(&device, "pyotr");
+    form.job_title = "Director".into();
+    form.tags = vec!["gold".into()];
+    form.notes = "Likes tea.".into();
+    device.book.save(&form).unwrap();
+    import(&device, CARDS);
+    let kept = only(&device, "pyotr");
+    assert_eq!((kept.job_title.as_str(), kept.tags.as_slice(), kept.notes.as_str()), ("Director", ["gold".to_owned()].as_slice(), "Likes tea."));
+    let newer = CARDS.replace("elkin@example.com", "pyotr@example.com").replace("Elkin & Co", "Elkin Group");
+    let report = import(&device, &newer);
+    assert_eq!((report.added, report.updated, report.unchanged), (0, 1, 1));
+    let updated = only(&device, "pyotr elkin group");
+    assert_eq!((updated.job_title.as_str(), updated.tags.as_slice()), ("Director", ["gold".to_owned()].as_slice()));
+    assert!(updated.channels.iter().any(|channel| channel.value == "pyotr@example.com"));
+    assert!(updated.channels.iter().all(|channel| channel.value != "elkin@example.com"));
+}
+
+#[test]
+fn a_deleted_contact_stays_deleted_when_its_file_comes_again() {
+    let device = Device::new(&World::new(4));
+    import(&device, CARDS);
+    let contact = only(&device, "pyotr");
+    device.book.delete(roadbook_core::record::Kind::Contact, contact.id.0).unwrap();
+    assert_eq!(import(&device, CARDS).unchanged, 2);
+    assert!(device.book.search("pyotr", 10).unwrap().is_empty());
+    let deleted = ContactFilter { deleted: true, ..ContactFilter::default() };
+    assert_eq!(device.book.contacts(&deleted, ContactSort::Name, None, 9).unwrap().items.len(), 1);
+}
+
+#[test]
+fn an_export_comes_back_as_the_same_records() {
+    let world = World::new(5);
+    let (device, other) = (Device::new(&world), Device::new(&world));
+    import(&device, CARDS);
+    let mut file = Vec::new();
+    assert_eq!(device.book.export_vcard(&mut file).unwrap(), 2);
+    let file = String::from_utf8(file).unwrap();
+    let report = import(&device, &file);
+    assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
+    assert_eq!(import(&other, &file).added, 2);
+    let (here, there) = (only(&device, "pyotr"), only(&other, "pyotr"));
+    assert_eq!((here.id, here.tags, here.birthday), (there.id, there.tags, there.birthday));
+}
+
+#[test]
+fn an_import_stops_when_asked_and_one_undo_takes_it_back() {
+    let device = Device::new(&World::new(6));
+    let card = |n: usize| format!("BEGIN:VCARD\nVERSION:3.0\nUID:{n}\nFN:Person {n}\nEND:VCARD\n");
+    let cards: String = (0..350).map(card).collect();
+    let report = device.book.import_vcard("c", BufReader::new(cards.as_bytes()), &|now: Progress| now.cards < 200).unwrap();
+    assert!(report.cancelled && report.added == 200);
+    device.book.undo(None).unwrap();
+    let page = device.book.contacts(&ContactFilter::default(), ContactSort::Name, None, 9).unwrap();
+    assert!(page.items.is_empty());
+}
+
+#[test]
+fn a_file_is_there_whole_or_not_at_all() {
+    let device = Device::new(&World::new(7));
+    import(&device, CARDS);
+    let path = device.dir.path().join("out.json");
+    device.book.export_file(&path, &|out| device.book.export_json(out)).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(json["contact"].as_array().unwrap().len(), 2);
+    let failed = device.book.export_file(&path, &|out| {
+        device.book.export_json(out)?;
+        Err(roadbook_core::Error::Cancelled)
+    });
+    assert!(failed.is_err());
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap(), json);
+    let left: Vec<_> = std::fs::read_dir(device.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".part")), "{left:?}");
+}

@@ -1,0 +1,251 @@
+//! The client's state machine against its table (in `core/src/sync/session.rs`): each row of it is one test or more.
+
+use std::sync::Arc;
+
+use roadbook_core::Error;
+use roadbook_core::book::Book;
+use roadbook_core::records::{Deal, TaskItem};
+use roadbook_core::sync::wire::{self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloResponse};
+use roadbook_core::sync::{End, Event, RejoinReason, Request, Response, Session, Step, WaitReason};
+use roadbook_tests::relay::Relay;
+use roadbook_tests::{Device, World};
+
+fn joined() -> (Arc<World>, Relay, Device) {
+    let world = World::new(1);
+    let mut relay = Relay::default();
+    let device = Device::new(&world);
+    relay.join(&device.book, "Anna");
+    (world, relay, device)
+}
+
+fn start(book: &Arc<Book>) -> (Session, Step) {
+    let mut session = Session::sync(book, None).unwrap();
+    let step = session.start().unwrap();
+    (session, step)
+}
+
+fn sent(step: Step) -> Request {
+    match step {
+        Step::Send(request) => request,
+        Step::End(end) => panic!("ended with {end:?}"),
+    }
+}
+
+fn ended(step: Step) -> End {
+    match step {
+        Step::End(end) => end,
+        Step::Send(request) => panic!("sends {request:?}"),
+    }
+}
+
+fn refusal(code: ErrorCode) -> Event {
+    let error = ErrorResponse { code: code.code().into(), message: String::new(), retry_after_s: Some(7) };
+    let body = wire::encode(&error).unwrap();
+    Event::Answered(Response { status: code.status(), content_type: Some(CONTENT_TYPE.into()), body })
+}
+
+fn path(request: &Request) -> &str {
+    request.url.strip_prefix("http://relay").unwrap()
+}
+
+#[test]
+fn a_device_that_never_joined_is_told_to_join() {
+    let device = Device::new(&World::new(1));
+    let (_, step) = start(&device.book);
+    assert!(matches!(ended(step), End::Rejoin { reason: RejoinReason::NotJoined, .. }));
+}
+
+#[test]
+fn joining_says_hello_joins_and_syncs_what_was_typed_before() {
+    let mut relay = Relay::default();
+    let device = Device::new(&World::new(1));
+    device.book.save(&Deal { id: device.book.new_id().into(), title: "Before".into(), ..Deal::default() }).unwrap();
+    let mut session = Session::join(&device.book, "http://relay/", "code", "Anna's phone").unwrap();
+    let mut paths = Vec::new();
+    let mut step = session.start().unwrap();
+    let end = loop {
+        match step {
+            Step::End(end) => break end,
+            Step::Send(request) => {
+                paths.push(path(&request).to_owned());
+                step = session.next(Event::Answered(relay.answer(&request))).unwrap();
+            }
+        }
+    };
+    assert_eq!(paths, ["/v1/hello", "/v1/join", "/v1/sync"]);
+    assert_eq!((end.report().pushed, end.report().requests, relay.len()), (1, 3, 1));
+    assert!(matches!(end, End::Done(_)));
+}
+
+#[test]
+fn a_good_token_syncs_in_one_round_trip() {
+    let (_, mut relay, device) = joined();
+    let (mut session, step) = start(&device.book);
+    let request = sent(step);
+    assert_eq!(path(&request), "/v1/sync");
+    let size = request.body.len();
+    let response = relay.answer(&request);
+    assert!(size + response.body.len() < 500, "{size} + {}", response.body.len());
+    assert!(matches!(ended(session.next(Event::Answered(response)).unwrap()), End::Done(_)));
+}
+
+#[test]
+fn an_ended_token_is_asked_for_again_first() {
+    let (world, mut relay, device) = joined();
+    world.pass(901_000);
+    let (mut session, step) = start(&device.book);
+    let mut paths = Vec::new();
+    let mut step = step;
+    while let Step::Send(request) = step {
+        paths.push(path(&request).to_owned());
+        step = session.next(Event::Answered(relay.answer(&request))).unwrap();
+    }
+    assert_eq!(paths, ["/v1/hello", "/v1/token", "/v1/sync"]);
+}
+
+#[test]
+fn a_token_that_the_server_forgot_is_asked_for_once() {
+    let (_, mut relay, device) = joined();
+    relay.fail_next = Some(ErrorCode::TokenExpired);
+    let end = relay.sync_book(&device.book);
+    assert!(matches!(end, End::Done(_)));
+    assert_eq!(end.report().requests, 4);
+    let (mut session, step) = start(&device.book);
+    sent(step);
+    sent(session.next(refusal(ErrorCode::TokenExpired)).unwrap());
+    let end = ended(session.next(refusal(ErrorCode::TokenExpired)).unwrap());
+    assert!(matches!(end, End::Wait { reason: WaitReason::Server, after_ms: 7000.., .. }), "{end:?}");
+}
+
+#[test]
+fn every_refusal_ends_as_the_table_says() {
+    for (code, expected) in [
+        (ErrorCode::DeviceRevoked, Some(RejoinReason::Revoked)),
+        (ErrorCode::UnknownDevice, Some(RejoinReason::Unknown)),
+        (ErrorCode::InvitationInvalid, Some(RejoinReason::Invitation)),
+        (ErrorCode::Unavailable, None),
+        (ErrorCode::TooMany, None),
+        (ErrorCode::Malformed, None),
+        (ErrorCode::TooLarge, None),
+        (ErrorCode::NonceExpired, None),
+    ] {
+        let (_, _, device) = joined();
+        let (mut session, step) = start(&device.book);
+        sent(step);
+        match (ended(session.next(refusal(code)).unwrap()), expected) {
+            (End::Rejoin { reason, .. }, Some(expected)) => assert_eq!(reason, expected),
+            (End::Wait { reason: WaitReason::Server, .. }, None) => {}
+            (end, _) => panic!("{code:?} ends as {end:?}"),
+        }
+    }
+    let (_, _, device) = joined();
+    let (mut session, step) = start(&device.book);
+    sent(step);
+    assert!(matches!(ended(session.next(refusal(ErrorCode::UpgradeRequired)).unwrap()), End::Upgrade(_)));
+}
+
+#[test]
+fn a_captive_portal_a_proxy_and_a_lost_connection_cost_nothing() {
+    let (_, mut relay, device) = joined();
+    device.book.save(&Deal { id: device.book.new_id().into(), title: "Kept".into(), ..Deal::default() }).unwrap();
+    let html = |status| Event::Answered(Response { status, content_type: Some("text/html".into()), body: b"<html>Log in".to_vec() });
+    let junk = |body: &[u8]| Event::Answered(Response { status: 200, content_type: Some(CONTENT_TYPE.into()), body: body.to_vec() });
+    for (event, reason) in [
+        (html(200), WaitReason::NotTheServer),
+        (html(302), WaitReason::NotTheServer),
+        (html(503), WaitReason::NotTheServer),
+        (junk(b""), WaitReason::NotTheServer),
+        (junk(&[0, 0xff, 0xff]), WaitReason::NotTheServer),
+        (junk(&[1, 2, 3]), WaitReason::NotTheServer),
+        (Event::Unreachable, WaitReason::Offline),
+    ] {
+        let (mut session, step) = start(&device.book);
+        sent(step);
+        let end = ended(session.next(event).unwrap());
+        assert!(matches!(&end, End::Wait { reason: found, .. } if *found == reason), "{end:?}");
+    }
+    assert_eq!(device.book.status().unwrap().pending_changes, 1);
+    assert!(matches!(relay.sync_book(&device.book), End::Done(report) if report.pushed == 1));
+}
+
+#[test]
+fn another_server_gets_no_signature() {
+    let (world, _, device) = joined();
+    world.pass(901_000);
+    let (mut session, step) = start(&device.book);
+    assert_eq!(path(&sent(step)), "/v1/hello");
+    let hello = HelloResponse { server_id: vec![9; 16], protocol: 1, time_ms: 0, nonce: vec![1] };
+    let response = Response { status: 200, content_type: Some(CONTENT_TYPE.into()), body: wire::encode(&hello).unwrap() };
+    let end = ended(session.next(Event::Answered(response)).unwrap());
+    assert!(matches!(end, End::Wait { reason: WaitReason::NotTheServer, .. }));
+}
+
+#[test]
+fn a_deadline_stops_at_the_end_of_a_page() {
+    let (world, mut relay, device) = joined();
+    for n in 0..2100 {
+        device.book.save(&Deal { id: device.book.new_id().into(), title: format!("Deal {n}"), ..Deal::default() }).unwrap();
+    }
+    let mut session = Session::sync(&device.book, Some(5000)).unwrap();
+    let request = sent(session.start().unwrap());
+    world.pass(6000);
+    let end = ended(session.next(Event::Answered(relay.answer(&request))).unwrap());
+    let End::More(report) = end else { panic!("{end:?}") };
+    assert!(report.pushed > 0 && report.pushed < 2100);
+    assert_eq!(device.book.status().unwrap().pending_changes, 2100 - report.pushed);
+    drop(session);
+    assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    assert_eq!(relay.len(), 2100);
+}
+
+#[test]
+fn a_page_that_was_lost_on_the_way_back_is_sent_again_and_counts_once() {
+    let (_, mut relay, device) = joined();
+    device.book.save(&TaskItem { id: device.book.new_id().into(), title: "Call".into(), ..TaskItem::default() }).unwrap();
+    let (mut session, step) = start(&device.book);
+    relay.answer(&sent(step));
+    assert!(matches!(ended(session.next(Event::Unreachable).unwrap()), End::Wait { .. }));
+    drop(session);
+    assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    assert_eq!((relay.len(), device.book.status().unwrap().pending_changes), (1, 0));
+}
+
+#[test]
+fn a_server_with_another_history_gets_every_own_change_again() {
+    let (world, mut relay, device) = joined();
+    let deal = device.book.save(&Deal { id: device.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    relay.sync_book(&device.book);
+    let mut restored = Relay::default();
+    restored.join(&Device::new(&world).book, "somebody");
+    restored.fail_next = Some(ErrorCode::EpochChanged);
+    let end = restored.sync_book(&device.book);
+    assert!(matches!(end, End::Done(report) if report.pushed == 1), "{end:?}");
+    assert_eq!(restored.len(), 1);
+    assert_eq!(device.book.get::<Deal>(deal.id.0).unwrap(), deal);
+}
+
+#[test]
+fn only_one_session_syncs_a_book_and_a_dropped_one_gives_way() {
+    let (_, _, device) = joined();
+    let (session, _) = start(&device.book);
+    assert!(matches!(Session::sync(&device.book, None), Err(Error::Busy)));
+    drop(session);
+    assert!(Session::sync(&device.book, None).is_ok());
+}
+
+#[test]
+fn a_cancelled_session_ends_at_once() {
+    let (_, _, device) = joined();
+    let (mut session, step) = start(&device.book);
+    sent(step);
+    assert!(matches!(ended(session.next(Event::Cancel).unwrap()), End::Cancelled(_)));
+}
+
+#[test]
+fn a_url_or_code_that_is_none_is_named() {
+    let device = Device::new(&World::new(1));
+    for (url, code, field) in [("ftp://x", "c", "url"), ("http://a b", "c", "url"), ("http://x", " ", "invite"), ("http://x", "é", "invite")] {
+        let Err(Error::Invalid(problems)) = Session::join(&device.book, url, code, "phone") else { panic!("{url} {code}") };
+        assert_eq!(problems[0].field, field);
+    }
+}
