@@ -1,2 +1,10 @@
-//! To be written.
-fn main() {}
+//! The desktop command line of Roadbook; everything is in the library.
+//!
+//! Exit codes: 0 done, 1 error, 2 wrong command line, 3 partly done (some cards of an import were broken), 4 something
+//! needs a person (the doctor found what it did not repair).
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(roadbook_cli::run(std::env::args_os()))
+}

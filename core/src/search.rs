@@ -53,6 +53,11 @@ impl SearchText {
         }
     }
 
+    /// The columns of the indexes: folded words, their Latin spelling where it differs, digits.
+    pub fn columns(&self) -> (&str, String, &str) {
+        (&self.words, latin(&self.words), &self.digits)
+    }
+
     /// Indexes the text for the row `n`, instead of `old`.
     pub(crate) fn store(&self, conn: &Connection, n: i64, old: Option<&Self>) -> Result<()> {
         if old == Some(self) {

@@ -26,13 +26,14 @@ pub use drafts::Draft;
 pub use history::{FieldChange, HistoryEntry};
 pub use identity::Vault;
 pub use import::{ImportProblem, ImportReport, Progress};
-pub use lists::{ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort};
+pub use lists::{contact_headline, ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort};
 pub use observe::{Notice, Watch, Watcher};
 pub use people::{Author, Person};
 pub use refusals::Refusal;
 pub use repair::{Finding, RebuildReport};
 pub use save::{Applied, Change, Sheet};
 pub use status::{StateHash, Status};
+pub use sync::Account;
 pub use undo::{Skipped, UndoReport};
 
 use crate::document::Actor;

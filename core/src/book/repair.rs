@@ -3,6 +3,7 @@
 use super::Book;
 use crate::error::Result;
 use crate::id::RecordId;
+use crate::record::Kind;
 use crate::store::{State, StoredDoc};
 
 /// What [`Book::rebuild`] did.
@@ -97,26 +98,40 @@ impl Book {
         }
     }
 
-    /// Opens up to `limit` documents that came from the server and were never opened, and checks them against their
-    /// rows. Returns how many are left. Meant for the background.
+    /// Opens up to `limit` documents that came from the server and were never opened, or whose rows an older release
+    /// derived, and makes their rows from them; those with fields that the older release did not know come first.
+    /// Returns how many are left. Meant for the background.
     ///
     /// # Errors
     /// Those of the store.
     pub fn verify_some(&self, limit: u32) -> Result<u64> {
+        let behind = behind();
         self.write(|tx| {
             let ids: Vec<Vec<u8>> = {
-                let mut statement = tx.sql.prepare_cached("SELECT id FROM doc WHERE state = 1 LIMIT ?1")?;
+                let sql = format!("SELECT id FROM doc WHERE {behind} ORDER BY has_unknown DESC, n LIMIT ?1");
+                let mut statement = tx.sql.prepare_cached(&sql)?;
                 statement.query_map([limit], |row| row.get(0))?.collect::<Result<_, _>>()?
             };
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
                 match tx.open_doc(id) {
-                    Ok(_) | Err(crate::Error::Unreadable(_)) => {}
+                    Ok(Some((stored, document))) => tx.verify(&stored, &document)?,
+                    Ok(None) | Err(crate::Error::Unreadable(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
-            Ok(tx.sql.query_row("SELECT count(*) FROM doc WHERE state = 1", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+            let left = tx.sql.query_row(&format!("SELECT count(*) FROM doc WHERE {behind}"), [], |row| row.get::<_, i64>(0))?;
+            Ok(left.unsigned_abs())
         })
     }
+}
+
+/// The condition of documents that wait for verification: of a known kind, and not opened yet or with an older row.
+fn behind() -> String {
+    let older = Kind::ALL.map(|kind| {
+        let (major, minor) = kind.definition().row_version;
+        format!("(kind = {} AND state <> 2 AND (state = 1 OR (row_major, row_minor) < ({major}, {minor})))", kind.code())
+    });
+    format!("({})", older.join(" OR "))
 }
 
 /// Whether the query table's row is what the document gives: compared in a scratch table of the same form.

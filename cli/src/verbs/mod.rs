@@ -1,0 +1,51 @@
+//! The verbs, by group.
+
+mod check;
+mod files;
+mod records;
+mod review;
+mod start;
+mod sync;
+
+use roadbook_core::Book;
+
+use crate::args::{Cli, Verb};
+use crate::failure::{OK, Outcome};
+use crate::say::Say;
+use crate::store::Location;
+
+/// What a verb works with.
+pub(crate) struct Run<'a> {
+    pub at: Location,
+    pub say: &'a Say,
+}
+
+impl Run<'_> {
+    fn open(&self) -> Outcome<Book> {
+        Ok(self.at.open()?)
+    }
+}
+
+/// Runs the verb and returns the exit code.
+pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
+    let run = Run { at: Location::new(cli.global.store, cli.global.key_file)?, say };
+    let done = match cli.verb {
+        Verb::Init { region } => start::init(&run, region.as_deref()),
+        Verb::Join { url, invite, device_name, region } => sync::join(&run, &url, &invite, device_name, region.as_deref()),
+        Verb::Sync { deadline } => sync::sync(&run, deadline),
+        Verb::Status => sync::status(&run),
+        Verb::Contact(verb) => records::run(&run, verb),
+        Verb::Deal(verb) => records::run(&run, verb),
+        Verb::Task(verb) => records::run(&run, verb),
+        Verb::Search { text, limit } => records::search(&run, &text.join(" "), limit),
+        Verb::History { id } => review::history(&run, id),
+        Verb::Conflicts { id } => review::conflicts(&run, id),
+        Verb::Settle { which } => review::settle(&run, &which),
+        Verb::Undo { action } => review::undo(&run, action.as_deref()),
+        Verb::Refusals { verb } => review::refusals(&run, verb),
+        Verb::Import { files, format: _, region } => return files::import(&run, &files, region.as_deref()),
+        Verb::Export { format, output } => files::export(&run, format, output),
+        Verb::Doctor { rebuild } => return check::doctor(&run, rebuild),
+    };
+    done.map(|()| OK)
+}

@@ -1,0 +1,244 @@
+//! Joining a workspace, syncing, and how this device stands.
+
+use std::sync::Arc;
+
+use roadbook_core::book::Status;
+use roadbook_core::sync::{End, RejoinReason, Report, Session, WaitReason};
+use roadbook_core::{Book, Error};
+use serde_json::{Value, json};
+
+use super::{Run, start};
+use crate::failure::{Failure, FieldProblem, Outcome};
+use crate::http::{Client, Trip, drive, is_https};
+use crate::say::{count, line, size, time};
+use crate::store::StoreError;
+
+const NO_TLS: &str = "this build has no TLS yet: use an http:// address, inside your own network or through a tunnel";
+
+pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
+    let wrong = |field: &str, message: String| Failure::invalid(vec![FieldProblem::format(field, message)]);
+    // Before a book is made for an address that cannot be one.
+    if is_https(url) {
+        return Err(Failure::new("no_tls", NO_TLS));
+    }
+    if !url.trim().starts_with("http://") {
+        return Err(wrong("url", format!("“{}” is no address of a server (one looks like http://crm.example:7400)", line(url))));
+    }
+    let region = start::region(typed)?;
+    let (book, made) = match run.at.open() {
+        Err(StoreError::NoBook { .. }) => {
+            let (book, is_new) = start::create(run, region.as_ref())?;
+            (book, Some(is_new))
+        }
+        other => (other?, None),
+    };
+    if let Some(is_new) = made {
+        run.say.remark(&format!("Made a book in {}. {}", run.at.dir.display(), start::about_key(run, is_new)));
+    }
+    let book = Arc::new(book);
+    let mut session = match Session::join(&book, url, invite, &device.unwrap_or_else(computer)) {
+        Err(Error::Invalid(problems)) if problems.iter().any(|problem| problem.field == "invite") => {
+            return Err(wrong("invite", "the code of the invitation is not one; ask for it again".into()));
+        }
+        other => other?,
+    };
+    let trip = drive(&mut session, &Client::new());
+    drop(session);
+    let trip = match trip {
+        Err(Error::Invalid(problems)) if problems.iter().any(|problem| problem.field == "workspace") => {
+            return Err(wrong(
+                "workspace",
+                "this book belongs to another workspace already; join with another folder: --store DIR".into(),
+            ));
+        }
+        other => other?,
+    };
+    tell(run, &book, url, &trip, true)
+}
+
+pub(super) fn sync(run: &Run<'_>, deadline: Option<u32>) -> Outcome {
+    let book = Arc::new(run.open()?);
+    let server = book.status()?.server.unwrap_or_default();
+    if is_https(&server) {
+        return Err(Failure::new("no_tls", NO_TLS));
+    }
+    let mut session = Session::sync(&book, deadline.map(|seconds| seconds.saturating_mul(1000)))?;
+    let trip = drive(&mut session, &Client::new())?;
+    drop(session);
+    tell(run, &book, &server, &trip, false)
+}
+
+/// What this device is called in the workspace, where nobody said.
+fn computer() -> String {
+    let named = |variable: &str| std::env::var(variable).ok();
+    let name = named("HOSTNAME").or_else(|| named("COMPUTERNAME")).or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "computer".into())
+}
+
+fn report_json(report: &Report) -> Value {
+    json!({
+        "requests": report.requests,
+        "bytes_up": report.bytes_up,
+        "bytes_down": report.bytes_down,
+        "pushed": report.pushed,
+        "pulled": report.pulled,
+        "refused": report.refused,
+        "held": report.held,
+        "set_aside": report.set_aside,
+    })
+}
+
+fn sentence(report: &Report) -> String {
+    format!(
+        "{} sent, {} received, {}, {} up, {} down",
+        count(report.pushed, "change", "changes"),
+        count(report.pulled, "record", "records"),
+        count(report.requests.into(), "request", "requests"),
+        size(report.bytes_up),
+        size(report.bytes_down),
+    )
+}
+
+/// Says how a session ended.
+fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool) -> Outcome {
+    let report = trip.end.report();
+    let fail = |code: &'static str, message: String| {
+        Err(Failure::new(code, message).detail("end", code.into()).detail("report", report_json(report)))
+    };
+    let kept =
+        if joining { "nothing is lost: run the same command again" } else { "your edits are kept and will be sent next time" };
+    let server = line(server);
+    let (end, text) = match &trip.end {
+        End::Done(report) => ("done", format!("Synced: {}.", sentence(report))),
+        End::More(report) => ("more", format!("Synced a part: {}. Run `roadbook sync` again for the rest.", sentence(report))),
+        End::Cancelled(_) => return fail("cancelled", format!("Stopped; {kept}.")),
+        End::Upgrade(_) => {
+            return fail(
+                "upgrade_required",
+                format!("The server speaks a protocol of another release: update Roadbook; {kept}."),
+            );
+        }
+        End::Wait { reason, .. } => {
+            let trouble = trip.trouble.as_ref().map(|trouble| format!(" ({})", line(trouble))).unwrap_or_default();
+            return match reason {
+                WaitReason::Offline => fail("offline", format!("No connection to {server}{trouble}; {kept}.")),
+                WaitReason::NotTheServer => fail(
+                    "not_the_server",
+                    format!(
+                        "Something else than your Roadbook server answers at {server}: check the address and the network; {kept}."
+                    ),
+                ),
+                WaitReason::Server => fail("server", format!("The server at {server} is busy or failed; {kept}.")),
+                WaitReason::Held => fail(
+                    "held",
+                    format!(
+                        "{} for others' edits that the server does not have yet; they are kept and will be sent again.",
+                        count(report.held, "edit waits", "edits wait")
+                    ),
+                ),
+            };
+        }
+        End::Rejoin { reason, .. } => {
+            return match reason {
+                RejoinReason::NotJoined => fail(
+                    "not_joined",
+                    "This device belongs to no workspace yet: run `roadbook join URL --invite CODE` with an invitation.".into(),
+                ),
+                RejoinReason::Revoked => fail(
+                    "revoked",
+                    "The administrator revoked this device. Your records and edits are kept here; join again with a new invitation.".into(),
+                ),
+                RejoinReason::Unknown => fail(
+                    "unknown_device",
+                    "The server does not know this device; a copied book counts as a new one. Your records and edits are kept here; join again with a new invitation.".into(),
+                ),
+                RejoinReason::Invitation => {
+                    fail("invitation", "The invitation is unknown, used or has ended; ask the administrator for a new one.".into())
+                }
+            };
+        }
+    };
+    let status = book.status()?;
+    run.say.answer(
+        || Ok(json!({"end": end, "workspace": status.workspace, "report": report_json(report)})),
+        |out| {
+            if joining && let Some(workspace) = &status.workspace {
+                writeln!(out, "Joined {}.", line(workspace))?;
+            }
+            writeln!(out, "{text}")?;
+            if report.refused > 0 {
+                let refused = count(report.refused, "change was", "changes were");
+                writeln!(out, "{refused} refused by the server: `roadbook refusals`.")?;
+            }
+            if report.set_aside > 0 {
+                let records = count(report.set_aside, "record", "records");
+                writeln!(out, "{records} could not be taken and will be asked for again.")?;
+            }
+            if status.disputed > 0 {
+                writeln!(out, "{}", disputed(&status))?;
+            }
+            Ok(())
+        },
+    )
+}
+
+fn disputed(status: &Status) -> String {
+    let records = count(status.disputed, "record has", "records have");
+    format!("{records} a disagreement that waits for a decision: `roadbook conflicts`.")
+}
+
+pub(super) fn status(run: &Run<'_>) -> Outcome {
+    let book = run.open()?;
+    let status = book.status()?;
+    run.say.answer(
+        || {
+            Ok(json!({
+                "store": run.at.dir.display().to_string(),
+                "workspace": status.workspace,
+                "server": status.server,
+                "region": book.region()?.code(),
+                "records": status.records,
+                "pending_actions": status.pending_actions,
+                "pending_changes": status.pending_changes,
+                "refused": status.refused,
+                "disputed": status.disputed,
+                "unreadable": status.unreadable,
+                "synced_at_ms": status.synced_at_ms,
+                "state_hash": status.state_hash,
+            }))
+        },
+        |out| {
+            writeln!(out, "Book       {}", run.at.dir.display())?;
+            match (&status.workspace, &status.server) {
+                (Some(workspace), server) => {
+                    writeln!(out, "Workspace  {} at {}", line(workspace), line(server.as_deref().unwrap_or("?")))?;
+                }
+                (None, _) => writeln!(out, "Workspace  none: `roadbook join URL --invite CODE` joins one")?,
+            }
+            writeln!(out, "Records    {}, deleted ones included", status.records)?;
+            writeln!(out, "Last sync  {}", status.synced_at_ms.map_or_else(|| "never".into(), time))?;
+            writeln!(out, "State      {}", status.state_hash)?;
+            writeln!(out)?;
+            if status.pending_actions == 0 {
+                writeln!(out, "Every edit is on the server.")?;
+            } else {
+                writeln!(out, "{} on no other device.", count(status.pending_actions, "edit is", "edits are"))?;
+            }
+            if status.refused > 0 {
+                writeln!(
+                    out,
+                    "{} refused by the server: `roadbook refusals`.",
+                    count(status.refused, "change was", "changes were")
+                )?;
+            }
+            if status.disputed > 0 {
+                writeln!(out, "{}", disputed(&status))?;
+            }
+            if status.unreadable > 0 {
+                let records = count(status.unreadable, "record cannot", "records cannot");
+                writeln!(out, "{records} be opened and will be fetched again with the next sync.")?;
+            }
+            Ok(())
+        },
+    )
+}

@@ -1,0 +1,517 @@
+//! The built program as a person meets it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken fixture must stop the test")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A computer with a folder for one book.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A desk with a book.
+    fn with_book() -> Self {
+        let desk = Self::new();
+        assert_eq!(desk.run(&["init", "--region", "RU"]).status.code(), Some(0));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, store: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roadbook"));
+        command.env_remove("ROADBOOK_STORE").env_remove("ROADBOOK_KEY_FILE").env("TZ", "UTC");
+        command.current_dir(self.dir.path()).arg("--store").arg(store).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(&self.path("book"), arguments).output().unwrap()
+    }
+
+    /// What the program says to a person; it must succeed.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Why the program fails, on standard error.
+    fn fails(&self, arguments: &[&str], exit: i32) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    /// The one object of `--json`, whether the program succeeds or not.
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output.stdout)))
+    }
+
+    fn add(&self, arguments: &[&str]) -> String {
+        self.json(arguments)["id"].as_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> String {
+        std::fs::write(self.path(name), content).unwrap();
+        name.to_owned()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Three good cards, one of each version, and one that is cut off.
+const CARDS: &str = "BEGIN:VCARD\r\n\
+VERSION:2.1\r\n\
+N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=9F=D0=B5=D1=82=D1=80=D0=BE=D0=B2;=D0=98=D0=B2=D0=B0=D0=BD\r\n\
+TEL;CELL:8 916 123 45 67\r\n\
+END:VCARD\r\n\
+BEGIN:VCARD\r\n\
+VERSION:3.0\r\n\
+N:Dupont;Jean;;;\r\n\
+FN:Jean Dupont\r\n\
+ORG:Fromages SA\r\n\
+TEL;TYPE=WORK:+33 1 42 68 53 00\r\n\
+UID:jean@fromages.example\r\n\
+END:VCARD\r\n\
+BEGIN:VCARD\r\n\
+VERSION:3.0\r\n\
+FN:Nobody\r\n\
+BEGIN:VCARD\r\n\
+VERSION:4.0\r\n\
+N:山田;太郎;;;\r\n\
+FN:山田太郎\r\n\
+EMAIL:taro@yamada.example\r\n\
+UID:urn:uuid:4fbe8971-0bc3-424c-9c26-36c3e1eff6b1\r\n\
+END:VCARD\r\n";
+
+#[test]
+fn a_stranger_imports_searches_edits_and_exports() {
+    let desk = Desk::new();
+    let made = desk.says(&["init", "--region", "RU"]);
+    assert!(made.contains("book.key") && made.contains("losing it loses the book"), "{made}");
+    let cards = desk.write("cards.vcf", CARDS.as_bytes());
+
+    let output = desk.run(&["import", &cards]);
+    assert_eq!(output.status.code(), Some(3), "one card is broken");
+    assert!(text(&output.stdout).starts_with("3 contacts added, 0 updated, 0 unchanged; 1 card was broken"));
+    assert!(text(&output.stderr).starts_with("cards.vcf:"), "{}", text(&output.stderr));
+
+    // Latin letters find a Cyrillic name, and the end of a number finds it too.
+    for words in ["petrov", "1234567"] {
+        let found = desk.json(&["search", words]);
+        assert_eq!(found["items"][0]["headline"], "Иван Петров", "{words}");
+    }
+    let jean = desk.json(&["contact", "list", "--text", "dupont"])["items"][0]["id"].as_str().unwrap().to_owned();
+    desk.says(&[
+        "contact",
+        "edit",
+        &jean,
+        "--title",
+        "Buyer",
+        "--phone",
+        "+33 6 12 34 56 78",
+        "--tag",
+        "vip",
+        "--notes",
+        "Likes Comté",
+    ]);
+    let shown = desk.says(&["contact", "show", &jean]);
+    for part in ["Jean Dupont", "Buyer", "+33 6 12 34 56 78", "+33 1 42 68 53 00 (work)", "vip", "Likes Comté"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let history = desk.says(&["history", &jean]);
+    assert!(history.contains("import (vcard)") && history.contains("job title: (empty) → Buyer"), "{history}");
+
+    assert_eq!(desk.says(&["export", "--format", "vcard", "-o", "out.vcf"]), "Wrote 3 records to out.vcf.\n");
+    let out = std::fs::read_to_string(desk.path("out.vcf")).unwrap();
+    assert_eq!(out.matches("BEGIN:VCARD").count(), 3);
+    assert!(out.contains("TITLE:Buyer") && out.contains("Likes Comté"), "{out}");
+    assert_eq!(desk.says(&["export", "--format", "vcard"]), out, "standard output is the same file");
+    let all: Value = serde_json::from_str(&desk.says(&["export", "--format", "json"])).unwrap();
+    assert_eq!(all["contact"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn importing_twice_adds_nothing() {
+    let desk = Desk::with_book();
+    let cards = desk.write("cards.vcf", CARDS.as_bytes());
+    desk.json(&["import", &cards]);
+    let before = desk.json(&["status"])["state_hash"].clone();
+    let again = desk.json(&["import", &cards, &cards]);
+    assert_eq!((&again["added"], &again["updated"], &again["unchanged"]), (&0.into(), &0.into(), &6.into()));
+    assert_eq!(desk.json(&["status"])["state_hash"], before);
+
+    let mut import = desk.command(&desk.path("book"), &["import", "-", "--json"]);
+    let mut child = import.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(CARDS.as_bytes()).unwrap();
+    let piped: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(piped["unchanged"], 3);
+}
+
+#[test]
+fn a_region_of_one_import_does_not_stay() {
+    let desk = Desk::with_book();
+    let cards = desk.write("berlin.vcf", b"BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 123456\nEND:VCARD\n");
+    desk.says(&["import", &cards, "--region", "DE"]);
+    let eva = &desk.json(&["contact", "list"])["items"][0];
+    let channel = eva["channels"].as_object().unwrap().values().next().unwrap();
+    assert_eq!(channel["e164"], "+4930123456");
+    assert_eq!(desk.json(&["status"])["region"], "RU");
+}
+
+#[test]
+fn a_mistyped_file_stops_an_import_before_it_begins() {
+    let desk = Desk::with_book();
+    let cards = desk.write("cards.vcf", CARDS.as_bytes());
+    assert!(desk.fails(&["import", &cards, "card.vcf"], 1).contains("card.vcf"));
+    assert_eq!(desk.json(&["status"])["records"], 0);
+}
+
+#[test]
+fn json_is_one_object() {
+    let desk = Desk::new();
+    assert_eq!(desk.json(&["status"])["error"]["code"], "no_book");
+    assert_eq!(desk.json(&["init"])["key_created"], true);
+    let anna = desk.add(&["contact", "add", "Anna Petrova", "--email", "anna@example.org"]);
+    let deal = desk.add(&["deal", "add", "Pumps", "--value", "1000,5 eur", "--contact", &anna]);
+    let task =
+        desk.add(&["task", "add", "Call", "--due", "2026-12-31T09:00[Europe/Berlin]", "--deal", &deal, "--priority", "high"]);
+    let shown = desk.json(&["deal", "show", &deal]);
+    assert_eq!(shown["value"], serde_json::json!({"minor": 100_050, "currency": "EUR", "text": "1000.50 EUR"}));
+    assert_eq!(shown["contacts"][0], anna.as_str());
+    for verb in [
+        vec!["status"],
+        vec!["contact", "list"],
+        vec!["deal", "list", "--about", &anna],
+        vec!["task", "list", "--due-by", "2026-12-31", "--about", &deal],
+        vec!["search", "pumps"],
+        vec!["history", &task],
+        vec!["conflicts"],
+        vec!["conflicts", &deal],
+        vec!["refusals"],
+        vec!["export", "--format", "json"],
+        vec!["export", "--format", "vcard", "-o", "out.vcf"],
+        vec!["doctor", "--rebuild"],
+        vec!["task", "edit", &task, "--status", "done"],
+        vec!["contact", "delete", &anna],
+        vec!["undo"],
+    ] {
+        let object = desk.json(&verb);
+        assert!(object.is_object() && object.get("error").is_none(), "{verb:?}: {object}");
+        if matches!(verb.first(), Some(&"contact" | &"deal" | &"task")) && verb.get(1) == Some(&"list") {
+            assert_eq!(object["items"].as_array().unwrap().len(), 1, "{verb:?}");
+        }
+    }
+    for (verb, code) in [
+        (vec!["sync"], "not_joined"),
+        (vec!["contact", "show", &deal], "not_found"),
+        (vec!["deal", "edit", &deal, "--value", "12"], "invalid"),
+        (vec!["deal", "edit", &deal, "--stage", "propsal"], "invalid"),
+        (vec!["contact", "add", ""], "invalid"),
+        (vec!["settle", &deal, "title", "1"], "no_conflict"),
+        (vec!["refusals", "retry", "x"], "no_refusal"),
+        (vec!["undo", "x"], "usage"),
+        (vec!["deal", "edit", &deal], "usage"),
+        (vec!["fly"], "usage"),
+        (vec!["join", "https://crm.example", "--invite", "a"], "no_tls"),
+        (vec!["export", "--format", "vcard"], "usage"),
+    ] {
+        let object = desk.json(&verb);
+        assert_eq!(object["error"]["code"], code, "{verb:?}: {object}");
+        assert!(object["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_nothing_is_saved() {
+    let desk = Desk::with_book();
+    let id = desk.add(&["deal", "add", "Pumps"]);
+    let before = desk.json(&["status"])["state_hash"].clone();
+    let answer = desk.json(&["deal", "edit", &id, "--value", "12 ZZZ", "--close-date", "31.12.2026", "--title", "Valves"]);
+    let mut fields: Vec<&str> =
+        answer["error"]["problems"].as_array().unwrap().iter().map(|problem| problem["field"].as_str().unwrap()).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["close_date", "value"]);
+    let lost = desk.fails(&["deal", "edit", &id, "--outcome", "lost"], 1);
+    assert!(lost.contains("lost_reason"), "{lost}");
+    assert_eq!(desk.json(&["status"])["state_hash"], before);
+    desk.says(&["deal", "edit", &id, "--outcome", "lost", "--lost-reason", "Price"]);
+}
+
+#[test]
+fn an_edit_changes_what_was_named_and_an_empty_value_clears() {
+    let desk = Desk::with_book();
+    let id = desk.add(&[
+        "contact",
+        "add",
+        "Anna",
+        "--phone",
+        "8 (495) 123-45-67",
+        "--phone",
+        "+7 916 1234567",
+        "--tag",
+        "a",
+        "--tag",
+        "b",
+    ]);
+    // The same number in another spelling is the same number.
+    desk.says(&["contact", "edit", &id, "--phone", "+7 495 1234567", "--remove-phone", "8 916 123-45-67", "--untag", "a"]);
+    let anna = desk.json(&["contact", "show", &id]);
+    assert_eq!(anna["channels"].as_object().unwrap().len(), 1);
+    assert_eq!(anna["tags"], serde_json::json!(["b"]));
+    assert!(desk.fails(&["contact", "edit", &id, "--remove-phone", "5"], 1).contains("there is no phone"));
+    desk.says(&["contact", "edit", &id, "--custom", "size=12", "--custom", "rank:=3", "--birthday", "1990-02-28"]);
+    let anna = desk.json(&["contact", "show", &id]);
+    assert_eq!(anna["x"], serde_json::json!({"size": "12", "rank": 3}));
+    assert_eq!(anna["birthday"], "1990-02-28");
+    desk.says(&["contact", "edit", &id, "--custom", "size=", "--birthday", "", "--phone="]);
+    let anna = desk.json(&["contact", "show", &id]);
+    assert_eq!((&anna["x"], &anna["birthday"]), (&serde_json::json!({"rank": 3}), &Value::Null));
+    assert!(anna["channels"].as_object().unwrap().is_empty());
+    assert!(desk.says(&["contact", "edit", &id, "--given_name", "Anna"]).contains("nothing was changed"));
+}
+
+#[test]
+fn an_unknown_field_lists_the_fields() {
+    let desk = Desk::with_book();
+    let id = desk.add(&["deal", "add", "Pumps"]);
+    let said = desk.fails(&["deal", "edit", &id, "--colour", "red"], 2);
+    assert!(said.contains("--colour") && said.contains("--close-date") && said.contains("--lost-reason"), "{said}");
+}
+
+#[test]
+fn a_deleted_record_leaves_the_list_and_undo_brings_it_back() {
+    let desk = Desk::with_book();
+    let id = desk.add(&["task", "add", "Call"]);
+    desk.says(&["task", "delete", &id]);
+    assert!(desk.says(&["task", "list"]).contains("No tasks here"));
+    assert!(desk.says(&["task", "list", "--deleted"]).contains("Call"));
+    assert!(desk.says(&["undo"]).contains("task Call"));
+    assert!(desk.says(&["task", "list"]).contains("Call"));
+    desk.says(&["task", "delete", &id]);
+    desk.says(&["task", "edit", &id, "--deleted", ""]);
+    assert!(desk.says(&["task", "list"]).contains("Call"));
+}
+
+#[test]
+fn a_long_list_says_how_to_see_more() {
+    let desk = Desk::with_book();
+    let mut cards = String::new();
+    for number in 0..60 {
+        cards.push_str(&format!("BEGIN:VCARD\nVERSION:4.0\nFN:Person {number:02}\nEND:VCARD\n"));
+    }
+    let cards = desk.write("many.vcf", cards.as_bytes());
+    desk.says(&["import", &cards]);
+    let output = desk.run(&["contact", "list"]);
+    assert_eq!(text(&output.stdout).lines().count(), 51, "a title and fifty rows");
+    let more = text(&output.stderr);
+    let token = more.split('`').nth(1).and_then(|hint| hint.strip_prefix("--after ")).unwrap();
+    let rest = desk.json(&["contact", "list", "--after", token]);
+    assert_eq!(rest["items"].as_array().unwrap().len(), 10);
+    assert_eq!(rest["items"][0]["headline"], "Person 50");
+    assert_eq!(rest["next"], Value::Null);
+    assert_eq!(desk.says(&["contact", "list", "--all"]).lines().count(), 61);
+    assert_eq!(desk.json(&["contact", "list", "--after", "x"])["error"]["code"], "invalid");
+}
+
+#[test]
+fn a_wrong_key_says_which_key() {
+    let desk = Desk::with_book();
+    let wrong = desk.write("other.key", "07".repeat(32).as_bytes());
+    let said = desk.fails(&["--key-file", &wrong, "status"], 1);
+    assert!(said.contains("other.key") && said.contains("does not open the book"), "{said}");
+    let broken = desk.write("broken.key", b"secret");
+    assert!(desk.fails(&["--key-file", &broken, "status"], 1).contains("64 hexadecimal digits"));
+    std::fs::remove_file(desk.path("book.key")).unwrap();
+    let said = desk.fails(&["status"], 1);
+    assert!(said.contains("book.key") && said.contains("missing"), "{said}");
+}
+
+#[test]
+fn init_makes_no_second_book_and_keeps_the_key_from_others() {
+    let desk = Desk::with_book();
+    let key = std::fs::read(desk.path("book.key")).unwrap();
+    assert!(desk.fails(&["init"], 1).contains("already"));
+    assert_eq!(std::fs::read(desk.path("book.key")).unwrap(), key);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(desk.path("book.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let given = desk.write("given.key", &[9; 32]);
+    let output = desk.command(&desk.path("second"), &["--key-file", &given, "init", "--json"]).output().unwrap();
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(made["key_created"], false);
+    assert!(!desk.path("second.key").exists());
+}
+
+#[test]
+fn a_folder_without_a_book_stays_untouched() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("book")).unwrap();
+    let said = desk.fails(&["contact", "list"], 1);
+    assert!(said.contains("roadbook init") && said.contains("roadbook join"), "{said}");
+    assert_eq!(std::fs::read_dir(desk.path("book")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_copied_store_is_another_device() {
+    let desk = Desk::with_book();
+    let id = desk.add(&["contact", "add", "Anna"]);
+    let book = desk.path("book");
+    let copy = desk.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(&book).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let history = |store: &Path| {
+        let key = desk.path("book.key");
+        let output = desk.command(store, &["--key-file", key.to_str().unwrap(), "history", &id, "--json"]).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["items"][0]["author"]["own"].clone()
+    };
+    // What the original wrote is not the copy's own: the copy writes as a device of its own from now on.
+    assert_eq!(history(&copy), false);
+    assert_eq!(history(&book), true);
+    let moved = desk.path("moved");
+    std::fs::rename(&book, &moved).unwrap();
+    assert_eq!(history(&moved), true, "a moved store is the same device");
+}
+
+#[test]
+fn export_to_a_file_never_leaves_half_of_it() {
+    let desk = Desk::with_book();
+    desk.says(&["contact", "add", "Anna Petrova"]);
+    let old = desk.write("out.json", b"old");
+    // The export cannot begin: the old file stays, and nothing lies beside it.
+    assert_eq!(desk.run(&["--key-file", "nowhere", "export", "--format", "json", "-o", &old]).status.code(), Some(1));
+    assert_eq!(std::fs::read(desk.path("out.json")).unwrap(), b"old");
+    desk.says(&["export", "--format", "json", "-o", &old]);
+    assert!(serde_json::from_slice::<Value>(&std::fs::read(desk.path("out.json")).unwrap()).unwrap()["contact"].is_array());
+    assert!(desk.fails(&["export", "--format", "json", "-o", "none/out.json"], 1).contains("none/out.json"));
+    let names: Vec<_> = std::fs::read_dir(desk.dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "book, key and export: {names:?}");
+    if Path::new("/dev/full").exists() {
+        let full = desk.fails(&["export", "--format", "json", "-o", "/dev/full"], 1);
+        assert!(full.contains("no room") || full.contains("/dev/full"), "{full}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let desk = Desk::with_book();
+    let mut cards = String::new();
+    for number in 0..1000 {
+        cards.push_str(&format!("BEGIN:VCARD\nVERSION:4.0\nFN:Person {number}\nNOTE:{}\nEND:VCARD\n", "long ".repeat(40)));
+    }
+    let cards = desk.write("many.vcf", cards.as_bytes());
+    desk.says(&["import", &cards]);
+    for verb in [&["export", "--format", "vcard"][..], &["contact", "list", "--all"]] {
+        let mut child = desk.command(&desk.path("book"), verb).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{verb:?}");
+    }
+}
+
+#[test]
+fn sync_without_joining_says_what_to_do() {
+    let desk = Desk::with_book();
+    assert!(desk.fails(&["sync"], 1).contains("roadbook join URL --invite CODE"));
+}
+
+#[test]
+fn joining_where_nobody_answers_loses_nothing() {
+    let desk = Desk::new();
+    // A port that was free a moment ago has nobody behind it.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let said = desk.fails(&["join", &url, "--invite", "abc"], 1);
+    assert!(said.contains("Made a book") && said.contains("No connection to") && said.contains("nothing is lost"), "{said}");
+    assert_eq!(desk.json(&["join", &url, "--invite", "abc"])["error"]["code"], "offline");
+    assert_eq!(desk.json(&["join", "crm.example", "--invite", "abc"])["error"]["problems"][0]["field"], "url");
+}
+
+#[test]
+fn something_else_that_answers_is_not_taken_for_the_server() {
+    let desk = Desk::with_book();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let portal = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let (mut stream, _) = listener.accept().unwrap();
+        // The whole request is read first: closing with bytes unread would reset the connection under the answer.
+        let mut request = Vec::new();
+        loop {
+            let mut part = [0; 1024];
+            let read = stream.read(&mut part).unwrap();
+            request.extend_from_slice(&part[..read]);
+            let so_far = String::from_utf8_lossy(&request).into_owned();
+            let length = so_far.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let head = request.windows(4).position(|four| four == b"\r\n\r\n");
+            if read == 0 || head.zip(length).is_some_and(|(head, length)| request.len() >= head + 4 + length) {
+                break;
+            }
+        }
+        let answer = "HTTP/1.1 302 Found\r\nlocation: http://portal.example/\r\ncontent-type: text/html\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    let answer = desk.json(&["join", &url, "--invite", "abc"]);
+    assert_eq!(answer["error"]["code"], "not_the_server", "{answer}");
+    let request = portal.join().unwrap();
+    assert!(request.starts_with("POST /v1/hello HTTP/1.1"), "{request}");
+}
+
+#[test]
+fn status_counts_what_is_on_no_other_device() {
+    let desk = Desk::with_book();
+    desk.says(&["contact", "add", "Anna"]);
+    assert!(desk.says(&["status"]).contains("1 edit is on no other device."));
+    desk.says(&["contact", "add", "Boris"]);
+    let status = desk.says(&["status"]);
+    assert!(status.contains("2 edits are on no other device."), "{status}");
+    assert!(status.contains(desk.json(&["status"])["state_hash"].as_str().unwrap()));
+}
+
+#[test]
+fn a_name_from_a_file_cannot_drive_the_terminal() {
+    let desk = Desk::with_book();
+    let cards = desk.write("evil.vcf", b"BEGIN:VCARD\nVERSION:4.0\nFN:An\x1b[2Jna\nEND:VCARD\n");
+    desk.run(&["import", &cards]);
+    let shown = desk.says(&["contact", "list"]);
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_sound_book_is_told_so() {
+    let desk = Desk::with_book();
+    desk.says(&["deal", "add", "Pumps"]);
+    assert_eq!(desk.says(&["doctor"]), "The book is sound.\n");
+    let rebuilt = desk.json(&["doctor", "--rebuild"]);
+    assert_eq!((&rebuilt["rebuilt"]["records"], &rebuilt["left"]), (&1.into(), &serde_json::json!([])));
+}
+
+#[test]
+fn help_and_version_answer_without_a_book() {
+    let desk = Desk::new();
+    assert!(desk.says(&["--help"]).contains("Exit codes:"));
+    assert!(desk.says(&["--version"]).starts_with("roadbook "));
+    let help = desk.says(&["deal", "edit", "--help"]);
+    assert!(help.contains("--close-date") && help.contains("new, qualified, proposal, negotiation"), "{help}");
+}
