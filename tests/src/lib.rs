@@ -1,6 +1,11 @@
 //! What the behaviour tests share: a world with its own clock and randomness, and devices in it.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support: a broken fixture must stop the test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support: a broken fixture must stop the test"
+)]
 
 pub mod relay;
 pub mod server;

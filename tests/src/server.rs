@@ -53,7 +53,10 @@ impl Server {
             .expect("the server's program");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap_or_else(|| panic!("{line:?} names no address"));
+        let address = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://"))
+            .unwrap_or_else(|| panic!("{line:?} names no address"));
         Self { url: format!("http://{}", address.trim_end_matches('/')), data: data.to_owned(), child }
     }
 

@@ -28,7 +28,10 @@ fn a_broken_card_is_named_with_its_line_and_the_rest_comes_in() {
     device.book.set_region(&"RU".parse().unwrap()).unwrap();
     let report = import(&device, CARDS);
     assert_eq!((report.cards, report.added, report.broken), (2, 2, 1));
-    assert_eq!((report.problems[0].file.as_str(), report.problems[0].line, report.problems[0].fault_line), ("cards.vcf", 13, Some(16)));
+    assert_eq!(
+        (report.problems[0].file.as_str(), report.problems[0].line, report.problems[0].fault_line),
+        ("cards.vcf", 13, Some(16))
+    );
     let contact = only(&device, "elkin & co");
     assert_eq!((contact.given_name.as_str(), contact.card_note.as_str()), ("Pyotr", "Met at the fair"));
     assert_eq!(contact.tags, ["north", "vip"]);
@@ -74,7 +77,10 @@ fn what_people_changed_survives_the_same_file_and_a_newer_one() {
     device.book.save(&form).unwrap();
     import(&device, CARDS);
     let kept = only(&device, "pyotr");
-    assert_eq!((kept.job_title.as_str(), kept.tags.as_slice(), kept.notes.as_str()), ("Director", ["gold".to_owned()].as_slice(), "Likes tea."));
+    assert_eq!(
+        (kept.job_title.as_str(), kept.tags.as_slice(), kept.notes.as_str()),
+        ("Director", ["gold".to_owned()].as_slice(), "Likes tea.")
+    );
     let newer = CARDS.replace("elkin@example.com", "pyotr@example.com").replace("Elkin & Co", "Elkin Group");
     let report = import(&device, &newer);
     assert_eq!((report.added, report.updated, report.unchanged), (0, 1, 1));

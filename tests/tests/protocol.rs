@@ -139,20 +139,13 @@ fn every_example_is_what_the_code_reads_and_writes() {
             token: token.clone(),
         }
     );
-    check!(
-        examples,
-        "TokenRequest",
-        TokenRequest { device: vec![0xd0; 16], nonce: nonce.clone(), signature: vec![0x51; 64] }
-    );
+    check!(examples, "TokenRequest", TokenRequest { device: vec![0xd0; 16], nonce: nonce.clone(), signature: vec![0x51; 64] });
     check!(examples, "TokenResponse", token.clone());
     check!(examples, "TokenResponse, compressed", token);
     check!(examples, "SyncRequest", sync_request());
     check!(examples, "SyncResponse", sync_response());
-    let error = ErrorResponse {
-        code: "too_many".into(),
-        message: "too many wrong invitations; wait".into(),
-        retry_after_s: Some(42),
-    };
+    let error =
+        ErrorResponse { code: "too_many".into(), message: "too many wrong invitations; wait".into(), retry_after_s: Some(42) };
     check!(examples, "ErrorResponse", error);
     let join = join_challenge(&[0x5e; 16], &nonce, code);
     assert_eq!(examples.remove("join challenge").as_ref(), Some(&join), "{}", HEX.encode(&join));
@@ -204,10 +197,8 @@ fn the_tables_of_codes_are_complete() {
 
 #[test]
 fn the_limits_are_those_of_the_code() {
-    let limits: BTreeMap<String, u64> = table(&page(), "## Limits")
-        .into_iter()
-        .map(|row| (row[0].clone(), row[1].replace(' ', "").parse().unwrap()))
-        .collect();
+    let limits: BTreeMap<String, u64> =
+        table(&page(), "## Limits").into_iter().map(|row| (row[0].clone(), row[1].replace(' ', "").parse().unwrap())).collect();
     let expected = [
         ("bytes of a request on the wire", MAX_REQUEST as u64),
         ("bytes of a request or answer unfolded", MAX_INFLATED as u64),

@@ -148,8 +148,10 @@ fn every_refusal_ends_as_the_table_says() {
 fn a_captive_portal_a_proxy_and_a_lost_connection_cost_nothing() {
     let (_, mut relay, device) = joined();
     device.book.save(&Deal { id: device.book.new_id().into(), title: "Kept".into(), ..Deal::default() }).unwrap();
-    let html = |status| Event::Answered(Response { status, content_type: Some("text/html".into()), body: b"<html>Log in".to_vec() });
-    let junk = |body: &[u8]| Event::Answered(Response { status: 200, content_type: Some(CONTENT_TYPE.into()), body: body.to_vec() });
+    let html =
+        |status| Event::Answered(Response { status, content_type: Some("text/html".into()), body: b"<html>Log in".to_vec() });
+    let junk =
+        |body: &[u8]| Event::Answered(Response { status: 200, content_type: Some(CONTENT_TYPE.into()), body: body.to_vec() });
     for (event, reason) in [
         (html(200), WaitReason::NotTheServer),
         (html(302), WaitReason::NotTheServer),
@@ -244,7 +246,9 @@ fn a_cancelled_session_ends_at_once() {
 #[test]
 fn a_url_or_code_that_is_none_is_named() {
     let device = Device::new(&World::new(1));
-    for (url, code, field) in [("ftp://x", "c", "url"), ("http://a b", "c", "url"), ("http://x", " ", "invite"), ("http://x", "é", "invite")] {
+    for (url, code, field) in
+        [("ftp://x", "c", "url"), ("http://a b", "c", "url"), ("http://x", " ", "invite"), ("http://x", "é", "invite")]
+    {
         let Err(Error::Invalid(problems)) = Session::join(&device.book, url, code, "phone") else { panic!("{url} {code}") };
         assert_eq!(problems[0].field, field);
     }

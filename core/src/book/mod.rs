@@ -26,7 +26,7 @@ pub use drafts::Draft;
 pub use history::{FieldChange, HistoryEntry};
 pub use identity::Vault;
 pub use import::{ImportProblem, ImportReport, Progress};
-pub use lists::{contact_headline, ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort};
+pub use lists::{ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort, contact_headline};
 pub use observe::{Notice, Watch, Watcher};
 pub use people::{Author, Person};
 pub use refusals::Refusal;

@@ -6,6 +6,8 @@
 
 mod actor;
 mod envelope;
+#[cfg(test)]
+mod frozen;
 mod history;
 mod message;
 mod read;

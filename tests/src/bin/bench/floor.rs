@@ -67,7 +67,10 @@ pub fn bulk(path: &Path, rows: &[Rows]) -> Duration {
     for part in rows.chunks(5000) {
         let tx = conn.transaction().expect("a transaction");
         for row in part {
-            tx.prepare_cached("INSERT INTO record(n, id) VALUES (?1, ?2)").expect("SQL").execute((&row.contact[0], row.id.as_bytes())).expect("a row");
+            tx.prepare_cached("INSERT INTO record(n, id) VALUES (?1, ?2)")
+                .expect("SQL")
+                .execute((&row.contact[0], row.id.as_bytes()))
+                .expect("a row");
             tx.prepare_cached(INSERT).expect("SQL").execute(params_from_iter(&row.contact)).expect("a row");
             index(&tx, &row.contact[0], &row.search);
         }
@@ -78,9 +81,15 @@ pub fn bulk(path: &Path, rows: &[Rows]) -> Duration {
 
 fn index(conn: &Connection, n: &Value, search: &SearchText) {
     let (words, latin, digits) = search.columns();
-    conn.prepare_cached("INSERT INTO search(rowid, words, latin) VALUES (?1, ?2, ?3)").expect("SQL").execute((n, words, latin)).expect("a row");
+    conn.prepare_cached("INSERT INTO search(rowid, words, latin) VALUES (?1, ?2, ?3)")
+        .expect("SQL")
+        .execute((n, words, latin))
+        .expect("a row");
     if !digits.is_empty() {
-        conn.prepare_cached("INSERT INTO phone(rowid, digits) VALUES (?1, ?2)").expect("SQL").execute((n, digits)).expect("a row");
+        conn.prepare_cached("INSERT INTO phone(rowid, digits) VALUES (?1, ?2)")
+            .expect("SQL")
+            .execute((n, digits))
+            .expect("a row");
     }
 }
 
@@ -97,10 +106,16 @@ pub fn saves(path: &Path, rows: &[Rows], count: usize) -> Vec<Duration> {
             let tx = conn.transaction().expect("a transaction");
             let n = &row.contact[0];
             let (words, latin, _) = row.search.columns();
-            tx.prepare_cached("UPDATE contact SET job_title = ?2 WHERE n = ?1").expect("SQL").execute((n, format!("Director {at}"))).expect("a row");
+            tx.prepare_cached("UPDATE contact SET job_title = ?2 WHERE n = ?1")
+                .expect("SQL")
+                .execute((n, format!("Director {at}")))
+                .expect("a row");
             tx.prepare_cached("DELETE FROM search WHERE rowid = ?1").expect("SQL").execute([n]).expect("a row");
             let words = format!("{words} director {at}");
-            tx.prepare_cached("INSERT INTO search(rowid, words, latin) VALUES (?1, ?2, ?3)").expect("SQL").execute((n, words, latin)).expect("a row");
+            tx.prepare_cached("INSERT INTO search(rowid, words, latin) VALUES (?1, ?2, ?3)")
+                .expect("SQL")
+                .execute((n, words, latin))
+                .expect("a row");
             tx.commit().expect("a commit");
             begun.elapsed()
         })

@@ -99,7 +99,13 @@ fn measure(dir: &Path, count: usize) -> Vec<Line> {
     assert_eq!(report.added, count as u64);
     eprintln!("import: {:.0} µs a card", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
     let (pushed, took) = run(Session::join(&anna, &server.url, &server.invite("Bench", "Anna"), "bench"));
-    eprintln!("push: {} changes in {:.2} s, {} requests, {} bytes up", pushed.pushed, took.as_secs_f64(), pushed.requests, pushed.bytes_up);
+    eprintln!(
+        "push: {} changes in {:.2} s, {} requests, {} bytes up",
+        pushed.pushed,
+        took.as_secs_f64(),
+        pushed.requests,
+        pushed.bytes_up
+    );
 
     let boris = book(&dir.join("boris"));
     let (pulled, took) = run(Session::join(&boris, &server.url, &server.invite("Bench", "Boris"), "bench"));
@@ -121,9 +127,23 @@ fn measure(dir: &Path, count: usize) -> Vec<Line> {
     }];
 
     let (idle, _) = run(Session::sync(&boris, None));
-    lines.push(Line { name: "P2", what: "reconnect with nothing new, round trips".into(), core: f64::from(idle.requests), floor: None, unit: "", must: "1" });
+    lines.push(Line {
+        name: "P2",
+        what: "reconnect with nothing new, round trips".into(),
+        core: f64::from(idle.requests),
+        floor: None,
+        unit: "",
+        must: "1",
+    });
     let bytes = idle.bytes_up + idle.bytes_down;
-    lines.push(Line { name: "P2", what: "reconnect with nothing new, bytes of bodies".into(), core: bytes as f64, floor: None, unit: "B", must: "≤ 500 B" });
+    lines.push(Line {
+        name: "P2",
+        what: "reconnect with nothing new, bytes of bodies".into(),
+        core: bytes as f64,
+        floor: None,
+        unit: "B",
+        must: "≤ 500 B",
+    });
 
     let some = boris.contacts(&ContactFilter::default(), ContactSort::Name, None, 300).expect("contacts").items;
     let mut times: Vec<Duration> = Vec::new();

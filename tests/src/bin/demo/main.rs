@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use roadbook_cli::http::Client;
+use roadbook_core::Key;
 use roadbook_core::book::{Author, Book, Change, Vault};
 use roadbook_core::env::{Env as _, SystemEnv};
 use roadbook_core::record::Kind;
 use roadbook_core::records::{Deal, TaskItem};
 use roadbook_core::sync::{End, Report, Session};
 use roadbook_core::value::{Money, RecordLink, Stage};
-use roadbook_core::Key;
 use roadbook_tests::server::{Server, admin};
 
 use page::{Page, Side};
@@ -82,8 +82,11 @@ fn who(author: &Author) -> String {
 
 fn main() {
     let exit = std::env::args().any(|argument| argument == "--exit");
-    let target = PathBuf::from(std::env::args().nth(1).filter(|dir| !dir.starts_with("--")).unwrap_or_else(|| "target/demo".into()));
-    let cards = PathBuf::from(std::env::args().nth(2).filter(|dir| !dir.starts_with("--")).unwrap_or_else(|| "tests/fixtures/address-book.vcf".into()));
+    let target =
+        PathBuf::from(std::env::args().nth(1).filter(|dir| !dir.starts_with("--")).unwrap_or_else(|| "target/demo".into()));
+    let cards = PathBuf::from(
+        std::env::args().nth(2).filter(|dir| !dir.starts_with("--")).unwrap_or_else(|| "tests/fixtures/address-book.vcf".into()),
+    );
     let _ = std::fs::remove_dir_all(&target);
     std::fs::create_dir_all(&target).expect("the demo's folder");
     let mut page = Page::new(WORKSPACE);
@@ -103,18 +106,37 @@ fn main() {
             phone.name,
             report.added,
             begun.elapsed().as_millis(),
-            report.problems.iter().map(|problem| format!("line {}: {}", problem.line, problem.reason)).collect::<Vec<_>>().join(" "),
+            report
+                .problems
+                .iter()
+                .map(|problem| format!("line {}: {}", problem.line, problem.reason))
+                .collect::<Vec<_>>()
+                .join(" "),
         ));
     }
-    let found = anna.book.search("elkin", 3).expect("a search");
-    page.line(&format!("Anna types “elkin” and finds {}", found.iter().map(|found| found.headline.clone()).collect::<Vec<_>>().join(", ")));
+    let found = anna.book.search("petr elk", 3).expect("a search");
+    page.line(&format!(
+        "Anna types “petr elk” and finds {}",
+        found.iter().map(|found| found.headline.clone()).collect::<Vec<_>>().join(", ")
+    ));
 
-    let deal = Deal { id: anna.book.new_id().into(), title: "Two pumps for the brewery".into(), organization: "Adler Pumpen GmbH".into(), ..Deal::default() };
+    let deal = Deal {
+        id: anna.book.new_id().into(),
+        title: "Two pumps for the brewery".into(),
+        organization: "Adler Pumpen GmbH".into(),
+        ..Deal::default()
+    };
     let deal = anna.book.save(&deal).expect("a good deal");
     for phone in [&anna, &boris] {
         let code = server.invite(WORKSPACE, phone.name);
         let report = phone.run(Session::join(&phone.book, &server.url, &code, &format!("{}'s phone", phone.name)));
-        page.line(&format!("{} joins: {} changes sent, {} records received; {}", phone.name, report.pushed, report.pulled, trip(&report)));
+        page.line(&format!(
+            "{} joins: {} changes sent, {} records received; {}",
+            phone.name,
+            report.pushed,
+            report.pulled,
+            trip(&report)
+        ));
     }
     anna.sync();
     page.step("Joined", [anna.side(&deal), boris.side(&deal)]);
@@ -147,7 +169,13 @@ fn main() {
 
     for phone in [&anna, &boris, &anna] {
         let report = phone.sync();
-        page.line(&format!("{} is back: {} changes sent, {} records received; {}", phone.name, report.pushed, report.pulled, trip(&report)));
+        page.line(&format!(
+            "{} is back: {} changes sent, {} records received; {}",
+            phone.name,
+            report.pushed,
+            report.pulled,
+            trip(&report)
+        ));
     }
     page.step("Met", [anna.side(&deal), boris.side(&deal)]);
     let merged = boris.deal(&deal);
@@ -168,13 +196,18 @@ fn main() {
     boris.book.settle(&conflict.id, &kept.id).expect("settled");
     boris.sync();
     anna.sync();
-    page.line(&format!("Boris keeps “{}”; on Anna's phone {} conflicts are left", kept.text, anna.book.conflicts(deal.id.0).expect("the conflicts").len()));
+    page.line(&format!(
+        "Boris keeps “{}”; on Anna's phone {} conflicts are left",
+        kept.text,
+        anna.book.conflicts(deal.id.0).expect("the conflicts").len()
+    ));
     page.step("Settled", [anna.side(&deal), boris.side(&deal)]);
     let idle = anna.sync();
     page.line(&format!("Anna syncs again with nothing new: {}", trip(&idle)));
 
     let hash = |phone: &Phone| phone.book.status().expect("the status").state_hash;
-    let shown: serde_json::Value = serde_json::from_str(&admin(&data, &["workspace", "show", "--json", WORKSPACE])).expect("JSON");
+    let shown: serde_json::Value =
+        serde_json::from_str(&admin(&data, &["workspace", "show", "--json", WORKSPACE])).expect("JSON");
     let on_server = shown["state_hash"].as_str().unwrap_or_default().to_owned();
     assert!(hash(&anna) == hash(&boris) && hash(&anna) == on_server, "the devices differ");
     page.line(&format!("Identical on 2 devices and the server: {} records, state {}", shown["records"], &on_server[..16]));

@@ -47,9 +47,12 @@ impl Page {
                 Some(deal) => {
                     self.steps.push_str("<dl>");
                     let value = deal.value.as_ref().map(Money::to_text).unwrap_or_default();
-                    for (label, text) in
-                        [("Title", deal.title.as_str()), ("Value", &value), ("Stage", deal.position.stage.code()), ("Notes", &deal.notes)]
-                    {
+                    for (label, text) in [
+                        ("Title", deal.title.as_str()),
+                        ("Value", &value),
+                        ("Stage", deal.position.stage.code()),
+                        ("Notes", &deal.notes),
+                    ] {
                         let _ = write!(self.steps, "<dt>{label}</dt><dd>{}</dd>", escape(text));
                     }
                     self.steps.push_str("</dl>");
