@@ -127,6 +127,9 @@ fn an_import_stops_when_asked_and_one_undo_takes_it_back() {
     device.book.undo(None).unwrap();
     let page = device.book.contacts(&ContactFilter::default(), ContactSort::Name, None, 9).unwrap();
     assert!(page.items.is_empty());
+    let report = import(&device, &cards);
+    assert_eq!((report.added, report.unchanged), (350, 0), "what was taken back comes again");
+    assert_eq!(device.book.contacts(&ContactFilter::default(), ContactSort::Name, None, 400).unwrap().items.len(), 350);
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) fn of_document(conn: &Connection, kind: Kind, id: RecordId, document:
         for (at, candidate) in document.candidates(field, field_id.entry(), None).into_iter().enumerate() {
             values.push(ConflictValue {
                 id: candidate.change.to_string(),
-                text: (field.ty.display)(field_id.entry(), &candidate.scalar),
+                text: field.display(field_id.entry(), &candidate.scalar),
                 author: Author::of(conn, candidate.actor)?,
                 at_ms: candidate.at_ms,
                 suspect_clock: false,

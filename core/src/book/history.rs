@@ -82,5 +82,5 @@ fn shown(definition: &Definition, values: &Values, id: &FieldId) -> Option<Strin
     let field = definition.field(id.field())?;
     let parts = values.get(id.field())?.parts();
     let (entry, scalar) = parts.iter().find(|(entry, _)| *entry == id.entry())?;
-    Some((field.ty.display)(entry, scalar))
+    Some(field.display(entry, scalar))
 }

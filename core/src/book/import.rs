@@ -20,7 +20,7 @@ use crate::import::vcard::{
 use crate::record::{FieldValue, Kind, Record, Values};
 use crate::records::Contact;
 use crate::store::{Meta, StoredDoc, Tx};
-use crate::value::{Channel, ChannelKind, CustomField, CustomValue, LocalDate, PostalAddress, Region};
+use crate::value::{Channel, ChannelKind, CustomField, CustomValue, LocalDate, PostalAddress, Region, Scalar};
 
 /// What an import did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -253,6 +253,12 @@ impl Tx<'_> {
                         .is_some_and(|message| message.source == Code::vcard() && message.kind == Code::import())
                 });
                 match imported {
+                    // What an undo took back comes again whole.
+                    Some(_) if was_undone(&document) => {
+                        let mut current = (definition.normalize)(&document.read(None).values);
+                        current.set("deleted", FieldValue::Register(Scalar::Null));
+                        (true, version_of(stored, &document), over(current, &from_card))
+                    }
                     Some(change) => {
                         let version = Version { generation: stored.generation, heads: vec![change.hash] }.to_string();
                         let base = (definition.normalize)(&document.read(Some(&[change.hash])).values);
@@ -278,6 +284,15 @@ impl Tx<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the record is deleted because the action that made it was undone.
+fn was_undone(document: &Document) -> bool {
+    let Some(field) = document.definition().field("deleted") else { return false };
+    let deletion = document.candidates(field, "", None).into_iter().next().filter(|deletion| !deletion.scalar.is_null());
+    let Some(deletion) = deletion else { return false };
+    let change = document.changes().into_iter().find(|change| change.hash == deletion.change);
+    change.and_then(|change| change.message).is_some_and(|message| message.kind == Code::undo())
 }
 
 /// The card's values over what an earlier import wrote; what a card cannot say stays.

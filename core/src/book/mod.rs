@@ -34,6 +34,7 @@ pub use repair::{Finding, RebuildReport};
 pub use save::{Applied, Change, Sheet};
 pub use status::{StateHash, Status};
 pub use sync::Account;
+pub(crate) use sync::SyncLock;
 pub use undo::{Skipped, UndoReport};
 
 use crate::document::Actor;

@@ -40,7 +40,7 @@ impl Book {
                 for edit in edits_of(conn, &item)? {
                     let field = FieldId::from_key(edit.key());
                     let shown = |scalar: &crate::value::Scalar| {
-                        kind.definition().field(field.field()).map(|spec| (spec.ty.display)(field.entry(), scalar))
+                        kind.definition().field(field.field()).map(|spec| spec.display(field.entry(), scalar))
                     };
                     let after = match &edit {
                         crate::document::Edit::Put { scalar, .. } => shown(scalar),

@@ -190,7 +190,7 @@ fn set_field(form: &mut Values, key: &str, scalar: &Scalar) -> Result<()> {
     let id = FieldId::from_key(key);
     let wrong = || Error::invalid(key, ProblemCode::Format);
     let field = form.definition().field(id.field()).ok_or_else(wrong)?;
-    let canonical = if scalar.is_null() { Scalar::Null } else { (field.ty.canonical)(id.entry(), scalar).ok_or_else(wrong)? };
+    let canonical = if scalar.is_null() { Scalar::Null } else { field.canonical(id.entry(), scalar).ok_or_else(wrong)? };
     match (form.get_mut(id.field()).ok_or_else(wrong)?, id.entry()) {
         (FieldValue::Register(value), "") => *value = canonical,
         (FieldValue::Text(text), "") => *text = scalar.as_str().unwrap_or_default().to_owned(),
@@ -261,7 +261,7 @@ pub(super) fn problems(values: &Values) -> Vec<Problem> {
         }
         // A member that is no value of its type could not be read back.
         for (entry, scalar) in &parts {
-            if (field.ty.canonical)(entry, scalar).is_none() {
+            if field.canonical(entry, scalar).is_none() {
                 problems.push(Problem::new(FieldId::new(field, entry).as_str(), ProblemCode::Format));
             }
         }
@@ -401,24 +401,26 @@ impl Tx<'_> {
 /// Everything that was saved from one version, by key, oldest first.
 type SavedParts = BTreeMap<String, Vec<SavedPart>>;
 
-/// What is left of an edit where earlier saves from the same version touched its key: nothing where one of them wrote
-/// the same; for a text, the rest of what the form had become.
+/// What is left of an edit where earlier saves from the same version touched its key: nothing where the last of them
+/// wrote the same; for a text, the rest of what the form had become.
 ///
 /// A key that still holds what the form was read with is not touched, even where an earlier save from the version
 /// changed it: two forms may be open at one version, and the second must not take back what the first one wrote.
 fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, ChangeHash>) -> Option<Edit> {
     let Some(parts) = saved.get(edit.key()) else { return Some(edit) };
-    let wanted = edit.wanted();
-    if parts.iter().any(|part| part.value == wanted) {
+    if parts.last().is_some_and(|part| part.value == edit.wanted()) {
         return None;
     }
     let Edit::Text { key, from, to } = edit else { return Some(edit) };
     // Of the forms that were saved from this version, the text goes on from the one that it is most like.
     let texts = parts.iter().filter_map(|part| Some((part.value.as_ref()?.as_str()?, part.hash.as_deref()?.parse().ok()?)));
-    match texts.max_by_key(|(text, _)| common(text, &to)).filter(|(text, _)| common(text, &to) >= common(&from, &to)) {
+    match texts
+        .max_by_key(|(text, _)| (*text == to, common(text, &to)))
+        .filter(|(text, _)| common(text, &to) >= common(&from, &to))
+    {
         Some((text, hash)) => {
             formed.insert(key.clone(), hash);
-            Some(Edit::Text { key, from: text.to_owned(), to })
+            (text != to).then(|| Edit::Text { key, from: text.to_owned(), to })
         }
         None => Some(Edit::Text { key, from, to }),
     }

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use minicbor::{Decode, Encode};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
 use super::{Book, identity, lock};
@@ -77,6 +77,11 @@ impl DeviceKey {
     }
 }
 
+/// The right to sync a book; dropping it gives it back.
+pub(crate) struct SyncLock {
+    _file: std::fs::File,
+}
+
 /// What one page did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PageReport {
@@ -94,8 +99,6 @@ const MAX_PUSH_ITEMS: usize = 2000;
 const MAX_PUSH_BYTES: usize = 700_000;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 2_000_000;
-/// How long a sync lease is good without a sign of life.
-const LEASE_MS: i64 = 120_000;
 /// A token is not used in its last seconds.
 const TOKEN_MARGIN_MS: i64 = 10_000;
 /// Most records asked for again in one request.
@@ -176,41 +179,17 @@ impl Book {
         self.write(|tx| Meta::SyncedAt.set(tx.sql, &tx.now().ms.to_be_bytes()))
     }
 
-    /// Takes the right to sync this book, for this session alone.
-    pub(crate) fn take_sync_lease(&self) -> Result<[u8; 16]> {
-        self.write(|tx| {
-            let mut holder = [0u8; 16];
-            tx.env.fill(&mut holder);
-            let now = tx.now().ms;
-            let until: Option<i64> =
-                tx.sql.query_row("SELECT until_ms FROM lease WHERE name = 'sync'", [], |row| row.get(0)).optional()?;
-            // A lease far in the future was written by a wrong clock.
-            if until.is_some_and(|until| until > now && until <= now.saturating_add(LEASE_MS)) {
-                return Err(Error::Busy);
-            }
-            tx.sql.execute(
-                "INSERT INTO lease(name, holder, until_ms) VALUES ('sync', ?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_ms = excluded.until_ms",
-                params![holder, now.saturating_add(LEASE_MS)],
-            )?;
-            Ok(holder)
-        })
-    }
-
-    pub(crate) fn keep_sync_lease(&self, holder: &[u8; 16]) -> Result<()> {
-        self.write(|tx| {
-            let until = tx.now().ms.saturating_add(LEASE_MS);
-            let kept =
-                tx.sql.execute("UPDATE lease SET until_ms = ?2 WHERE name = 'sync' AND holder = ?1", params![holder, until])?;
-            if kept == 0 { Err(Error::Busy) } else { Ok(()) }
-        })
-    }
-
-    pub(crate) fn give_back_sync_lease(&self, holder: &[u8; 16]) -> Result<()> {
-        self.write(|tx| {
-            tx.sql.execute("DELETE FROM lease WHERE name = 'sync' AND holder = ?1", params![holder])?;
-            Ok(())
-        })
+    /// Takes the right to sync this book, for one session of one process: a lock of the operating system, which the
+    /// death of its holder gives back.
+    pub(crate) fn take_sync_lock(&self) -> Result<SyncLock> {
+        self.check_open()?;
+        let io = |source| Error::io("cannot lock the book for a sync", source);
+        let file = std::fs::File::create(self.dir().join("sync.lock")).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(SyncLock { _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Busy),
+            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+        }
     }
 
     /// The next request: what waits, and where this device stands in the feed.

@@ -175,7 +175,7 @@ impl Document {
                             Shape::Set | Shape::Keyed => !entry.is_empty(),
                             Shape::Text => false,
                         };
-                        placed && (scalar.is_null() || (field.ty.canonical)(entry, &scalar).is_some())
+                        placed && (scalar.is_null() || field.canonical(entry, &scalar).is_some())
                     }
                 };
                 if !fits || key.len() > 400 {

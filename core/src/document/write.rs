@@ -252,7 +252,7 @@ fn merged_with_unknown(tx: &Transaction<'_>, definition: &Definition, key: &str,
     let Ok(Some((Value::Scalar(old), _))) = tx.get(ROOT, key) else { return scalar.clone() };
     let ScalarValue::Str(old) = old.as_ref() else { return scalar.clone() };
     let old = Scalar::Str(old.to_string());
-    match (field.ty.canonical)(id.entry(), &old) {
+    match field.canonical(id.entry(), &old) {
         Some(rewritten) => carry_unknown(&old, &rewritten, scalar),
         None => scalar.clone(),
     }

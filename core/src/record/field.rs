@@ -145,6 +145,16 @@ impl Field {
         }
     }
 
+    /// What people read of one value: of the field, or of one entry or member of it.
+    pub fn display(&self, entry: &str, scalar: &Scalar) -> String {
+        (self.ty.display)(entry, scalar)
+    }
+
+    /// The canonical form of a value; `None` where it is not of the field's type.
+    pub fn canonical(&self, entry: &str, scalar: &Scalar) -> Option<Scalar> {
+        (self.ty.canonical)(entry, scalar)
+    }
+
     /// The key of the whole field or of one entry in the document.
     pub fn key(&self, entry: &str) -> String {
         if entry.is_empty() { self.name.to_owned() } else { format!("{}/{entry}", self.name) }

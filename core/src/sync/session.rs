@@ -26,7 +26,7 @@ use super::wire::{
     self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_RESPONSE, PROTOCOL,
     PROTOCOL_MIN, SyncResponse, TokenRequest, TokenResponse,
 };
-use crate::book::Book;
+use crate::book::{Book, SyncLock};
 use crate::error::{Error, ProblemCode, Result};
 
 /// A request to send: `POST` to `url` with these headers and this body.
@@ -190,7 +190,7 @@ pub struct Session {
     refreshed: bool,
     reset: bool,
     report: Report,
-    lease: [u8; 16],
+    _lock: SyncLock,
 }
 
 impl Session {
@@ -199,7 +199,7 @@ impl Session {
     /// # Errors
     /// [`Error::Busy`] while another process or session syncs this book.
     pub fn sync(book: &Arc<Book>, deadline_ms: Option<u32>) -> Result<Self> {
-        let lease = book.take_sync_lease()?;
+        let lock = book.take_sync_lock()?;
         let deadline_ms = deadline_ms.map(|ms| book.env().now().ms.saturating_add(i64::from(ms)));
         Ok(Self {
             book: Arc::clone(book),
@@ -209,7 +209,7 @@ impl Session {
             refreshed: false,
             reset: false,
             report: Report::default(),
-            lease,
+            _lock: lock,
         })
     }
 
@@ -386,7 +386,6 @@ impl Session {
     fn send_sync(&mut self) -> Result<Step> {
         let Some(token) = self.book.good_token()? else { return self.send_hello() };
         let request = self.book.next_page()?;
-        self.book.keep_sync_lease(&self.lease)?;
         self.state = State::Sync;
         self.send("/v1/sync", wire::encode(&request)?, Some(token))
     }
@@ -413,12 +412,5 @@ impl Session {
     fn end(&mut self, end: impl FnOnce(Report) -> End) -> Step {
         self.state = State::Over;
         Step::End(end(self.report))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // A lease that cannot be given back ends by itself.
-        let _ = self.book.give_back_sync_lease(&self.lease);
     }
 }

@@ -155,13 +155,6 @@ CREATE TABLE quarantine (
     bytes  BLOB NOT NULL
 ) STRICT;
 
--- One holder at a time for work that only one process may do.
-CREATE TABLE lease (
-    name     TEXT PRIMARY KEY,
-    holder   BLOB NOT NULL,
-    until_ms INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- Single values: identity, account, cursor.
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
