@@ -1,1 +1,21 @@
-//! To be written.
+//! The server of Roadbook: brings the devices of a workspace together.
+//!
+//! - [`app`]: the HTTP interface; `docs/protocol.md` says what travels.
+//! - [`sync`]: a push through the gate, and a pull from the feed.
+//! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
+//!   belongs on an encrypted disk.
+//! - [`admin`], [`command`]: what the administrator does.
+
+pub mod admin;
+pub mod app;
+pub mod command;
+pub mod data;
+pub mod error;
+pub mod invitation;
+pub mod nonce;
+pub mod rejection;
+pub mod serve;
+pub mod store;
+pub mod sync;
+
+pub use error::{Error, Result};

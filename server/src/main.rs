@@ -1,2 +1,5 @@
-//! To be written.
-fn main() {}
+//! The server's program.
+
+fn main() -> std::process::ExitCode {
+    roadbook_server::command::main()
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use roadbook_core::book::Book;
+use roadbook_core::{Problem, ProblemCode};
 use roadbook_core::id::DealId;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::sync::End;
@@ -125,6 +126,23 @@ fn winning_beats_losing_beats_a_move_whoever_was_later() {
     meet(&mut relay, &[&anna, &boris]);
     assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().position, won);
     assert_eq!(boris.book.conflicts(deal.id.0).unwrap()[0].values.len(), 2);
+}
+
+#[test]
+fn a_rule_that_only_the_merge_breaks_is_shown_and_refused_by_nobody() {
+    let (_, mut relay, anna, boris) = pair();
+    let value = Some(Money { minor: 1, currency: "EUR".into() });
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), value, ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| form.position.outcome = Outcome::Won);
+    edit(&boris.book, deal.id, |form| form.value = None);
+    meet(&mut relay, &[&anna, &boris]);
+    let sheet = anna.book.sheet::<Deal>(deal.id.0).unwrap();
+    assert_eq!(sheet.violations, [Problem::new("value", ProblemCode::Required)]);
+    // The broken rule keeps nobody from changing something else, and an ordinary edit mends it.
+    edit(&anna.book, deal.id, |form| form.organization = "Elkin".into());
+    edit(&anna.book, deal.id, |form| form.value = Some(Money { minor: 2, currency: "EUR".into() }));
+    assert!(anna.book.sheet::<Deal>(deal.id.0).unwrap().violations.is_empty());
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! The HTTP interface: routes, bodies, and what a request costs before it is known who sends it.
+
+mod account;
+mod body;
+mod guesses;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use roadbook_core::env::Env;
+use roadbook_core::sync::wire::{CONTENT_TYPE, ErrorCode};
+use tokio::sync::Semaphore;
+
+use crate::data::Data;
+use crate::rejection::Rejection;
+use crate::store::DeviceId;
+use crate::sync::{self, Done};
+use guesses::Guesses;
+
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(60);
+/// How long a request waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
+
+/// What all requests share.
+struct Shared {
+    data: Data,
+    env: Arc<dyn Env>,
+    guesses: Guesses,
+    /// Turns of work that takes the processor: decoding, the gate, compression.
+    turns: Semaphore,
+}
+
+type App = Arc<Shared>;
+
+/// The routes over a data folder.
+pub fn router(data: Data, env: Arc<dyn Env>) -> Router {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let shared = Shared { data, env, guesses: Guesses::default(), turns: Semaphore::new(cores.saturating_mul(2)) };
+    Router::new()
+        .route("/health", get(health))
+        .route("/v1/hello", post(hello))
+        .route("/v1/join", post(join))
+        .route("/v1/token", post(token))
+        .route("/v1/sync", post(sync))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(nowhere)
+        .with_state(Arc::new(shared))
+}
+
+/// What was done, for the log: ids and numbers only.
+#[derive(Default)]
+struct Note {
+    device: Option<DeviceId>,
+    bytes_in: usize,
+    done: Option<Done>,
+}
+
+type Answer = Result<Vec<u8>, Rejection>;
+
+/// Turns an answer into a response and notes it in the log.
+fn finish(path: &'static str, started: Instant, note: &Note, answer: Answer) -> Response {
+    let (status, body, code) = match answer {
+        Ok(body) => (200, body, ""),
+        Err(rejection) => (rejection.code.status(), rejection.body(), rejection.code.code()),
+    };
+    let done = note.done.unwrap_or_default();
+    tracing::info!(
+        path,
+        status,
+        code,
+        device = note.device.map(|device| device.to_string()),
+        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        bytes_in = note.bytes_in,
+        bytes_out = body.len(),
+        groups = done.groups,
+        changes = done.changes,
+        entries = done.entries,
+        "answered"
+    );
+    response(status, body)
+}
+
+fn response(status: u16, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Runs work that blocks, away from the threads that serve connections. Work that stops does not stop the server.
+async fn blocking<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Shared) -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || work(&app)).await.unwrap_or_else(|_| {
+        tracing::error!("a request stopped");
+        Err(Rejection::unavailable("the server failed"))
+    })
+}
+
+/// As [`blocking`], when it is the request's turn.
+async fn working<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce(&Shared) -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    let busy = || Rejection { code: ErrorCode::TooMany, message: "the server is busy", retry_after_s: Some(10) };
+    let turn = tokio::time::timeout(TURN, app.turns.acquire()).await;
+    let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+    blocking(app, work).await
+}
+
+/// 200 where the database answers; for load balancers and monitors.
+async fn health(State(app): State<App>) -> Response {
+    let checked = blocking(&app, |app| Ok(app.data.store.check()?)).await;
+    let mut response = match checked {
+        Ok(()) => Response::new(Body::from("ok\n")),
+        Err(_) => response(503, b"the database does not answer\n".to_vec()),
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+async fn nowhere() -> Response {
+    let rejection = Rejection::new(ErrorCode::Malformed, "there is nothing here; the paths are those of docs/protocol.md");
+    response(404, rejection.body())
+}
+
+async fn hello(State(app): State<App>, request: Request) -> Response {
+    let (started, mut note) = (Instant::now(), Note::default());
+    let answer = match body::small(request, &mut note.bytes_in).await {
+        Ok(body) => account::hello(&app.data, app.env.as_ref(), &body),
+        Err(rejection) => Err(rejection),
+    };
+    finish("/v1/hello", started, &note, answer)
+}
+
+async fn join(State(app): State<App>, request: Request) -> Response {
+    let (started, mut note) = (Instant::now(), Note::default());
+    let answer = match body::small(request, &mut note.bytes_in).await {
+        Ok(body) => blocking(&app, move |app| account::join(&app.data, app.env.as_ref(), &app.guesses, &body)).await,
+        Err(rejection) => Err(rejection),
+    };
+    finish("/v1/join", started, &note, answer)
+}
+
+async fn token(State(app): State<App>, request: Request) -> Response {
+    let (started, mut note) = (Instant::now(), Note::default());
+    let answer = match body::small(request, &mut note.bytes_in).await {
+        Ok(body) => blocking(&app, move |app| account::token(&app.data, app.env.as_ref(), &body)).await,
+        Err(rejection) => Err(rejection),
+    };
+    finish("/v1/token", started, &note, answer)
+}
+
+async fn sync(State(app): State<App>, request: Request) -> Response {
+    let (started, mut note) = (Instant::now(), Note::default());
+    let answer = run_sync(&app, request, &mut note).await;
+    finish("/v1/sync", started, &note, answer)
+}
+
+async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
+    // Who asks comes first: nobody else's body is read.
+    let hash = account::token_hash(request.headers())?;
+    let session = blocking(app, move |app| account::session(app.data.store.as_ref(), hash, app.env.now().ms)).await?;
+    note.device = Some(session.device);
+    let body = body::read(request, &mut note.bytes_in).await?;
+    let (body, done) = working(app, move |app| sync::answer(app.data.store.as_ref(), &session, &body, app.env.now().ms)).await?;
+    note.done = Some(done);
+    Ok(body)
+}

@@ -1,0 +1,282 @@
+//! The command line: what an administrator types.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use roadbook_core::env::{Env, SystemEnv};
+
+use crate::admin;
+use crate::data::Data;
+use crate::error::{Error, Result};
+use crate::invitation;
+use crate::serve;
+use crate::store::{Device, Role};
+
+/// The server of Roadbook. All commands work beside a running server on the same folder.
+#[derive(Debug, Parser)]
+#[command(name = "roadbook-server", version, propagate_version = true)]
+pub struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make and show workspaces
+    #[command(subcommand)]
+    Workspace(WorkspaceVerb),
+    /// Add people
+    #[command(subcommand)]
+    User(UserVerb),
+    /// Invite a person's device: prints a code that is good once
+    Invite {
+        #[command(flatten)]
+        place: Place,
+        /// How long the code is good, in hours
+        #[arg(long, default_value_t = invitation::HOURS)]
+        hours: u32,
+        /// The person's name
+        person: String,
+    },
+    /// List and revoke devices
+    #[command(subcommand)]
+    Device(DeviceVerb),
+    /// Serve the workspaces of a folder
+    Serve {
+        #[command(flatten)]
+        folder: Folder,
+        /// Where to listen; port 0 takes any free one
+        #[arg(long, default_value = "127.0.0.1:7420")]
+        listen: SocketAddr,
+        /// Listen without TLS where other machines can reach it
+        #[arg(long)]
+        insecure: bool,
+        /// Write the log as JSON
+        #[arg(long)]
+        log_json: bool,
+        /// What to log: error, warn, info, debug, or a filter
+        #[arg(long, env = "ROADBOOK_LOG", default_value = "info")]
+        log: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum WorkspaceVerb {
+    /// Make a workspace
+    Create {
+        #[command(flatten)]
+        folder: Folder,
+        /// Its name
+        name: String,
+    },
+    /// Show how a workspace stands
+    Show {
+        #[command(flatten)]
+        folder: Folder,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserVerb {
+    /// Add a person to a workspace
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// administrator, manager or rep
+        #[arg(long)]
+        role: Role,
+        /// The person's name
+        person: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DeviceVerb {
+    /// List the devices of a workspace
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a device: its next request is refused
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// The device's id, or its beginning
+        device: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Folder {
+    /// The folder with the server's data
+    #[arg(long, env = "ROADBOOK_DATA")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    #[command(flatten)]
+    folder: Folder,
+    /// The workspace's name
+    #[arg(long)]
+    workspace: String,
+}
+
+impl Command {
+    /// Runs the command and writes what people read to `out`.
+    ///
+    /// # Errors
+    /// [`Error`], for the person who typed the command.
+    pub fn run(self, out: &mut dyn std::io::Write) -> Result<()> {
+        let env = SystemEnv;
+        match self.verb {
+            Verb::Workspace(WorkspaceVerb::Create { folder, name }) => {
+                let data = Data::open_or_create(&folder.data, &env)?;
+                let id = admin::create_workspace(data.store.as_ref(), &env, &name)?;
+                say(out, &format!("Made the workspace “{}”, {id}.", name.trim()))
+            }
+            Verb::Workspace(WorkspaceVerb::Show { folder, json, name }) => {
+                let data = Data::open(&folder.data, &env)?;
+                let id = admin::workspace(data.store.as_ref(), &name)?.id;
+                show(out, &admin::summary(data.store.as_ref(), id)?, json)
+            }
+            Verb::User(UserVerb::Add { place, role, person }) => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                admin::add_person(data.store.as_ref(), &env, workspace.id, &person, role)?;
+                say(out, &format!("Added {} ({role}) to “{}”. Next: invite", person.trim(), workspace.name))
+            }
+            Verb::Invite { place, hours, person } => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                let code = admin::invite(data.store.as_ref(), &env, workspace.id, &person, hours)?;
+                say(out, &format!("An invitation for {}, good once, for {hours} hours:", person.trim()))?;
+                say(out, &code)
+            }
+            Verb::Device(DeviceVerb::List { place, json }) => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                list(out, &admin::devices(data.store.as_ref(), workspace.id)?, env.now().ms, json)
+            }
+            Verb::Device(DeviceVerb::Revoke { place, device }) => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                let (device, revoked) = admin::revoke(data.store.as_ref(), &env, workspace.id, &device)?;
+                let what = if revoked { "Revoked" } else { "Already revoked:" };
+                say(out, &format!("{what} {} “{}”.", device.id, device.name))
+            }
+            Verb::Serve { folder, listen, insecure, log_json, log } => {
+                start_log(&log, log_json)?;
+                let data = Data::open_or_create(&folder.data, &env)?;
+                run_server(out, data, listen, insecure)
+            }
+        }
+    }
+}
+
+fn say(out: &mut dyn std::io::Write, line: &str) -> Result<()> {
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|source| Error::io("cannot write the answer", source))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn show(out: &mut dyn std::io::Write, summary: &admin::Summary, as_json: bool) -> Result<()> {
+    if as_json {
+        return say(out, &json(summary)?);
+    }
+    let rows: [(&str, String); 7] = [
+        ("workspace", summary.name.clone()),
+        ("id", summary.id.clone()),
+        ("people", summary.people.to_string()),
+        ("devices", format!("{} ({} revoked)", summary.devices, summary.revoked_devices)),
+        ("records", summary.records.to_string()),
+        ("sequence", summary.sequence.to_string()),
+        ("state hash", summary.state_hash.clone()),
+    ];
+    rows.iter().try_for_each(|(label, value)| say(out, &format!("{label:<11} {value}")))
+}
+
+fn list(out: &mut dyn std::io::Write, devices: &[(Device, String)], now_ms: i64, as_json: bool) -> Result<()> {
+    if as_json {
+        let devices: Vec<_> = devices
+            .iter()
+            .map(|(device, person)| {
+                serde_json::json!({
+                    "id": device.id.to_string(), "person": person, "name": device.name,
+                    "last_seen_ms": device.last_seen_ms, "revoked_ms": device.revoked_ms,
+                })
+            })
+            .collect();
+        return say(out, &json(&devices)?);
+    }
+    if devices.is_empty() {
+        return say(out, "No device has joined yet; invite a person with: invite");
+    }
+    for (device, person) in devices {
+        let state = if device.revoked_ms.is_some() { "revoked" } else { "" };
+        let seen = ago(now_ms.saturating_sub(device.last_seen_ms));
+        let line = format!("{}  {person:<20}  {:<20}  {seen:<14}  {state}", device.id, device.name);
+        say(out, line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn ago(ms: i64) -> String {
+    match ms / 60_000 {
+        ..=0 => "now".to_owned(),
+        minutes @ 1..=119 => format!("{minutes} min ago"),
+        minutes @ 120..=2879 => format!("{} hours ago", minutes / 60),
+        minutes => format!("{} days ago", minutes / 1440),
+    }
+}
+
+/// The log goes to the error stream, so that the output stays what scripts read.
+fn start_log(filter: &str, as_json: bool) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| Error::Internal(format!("the log filter is wrong: {error}")))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // What stops may have been looking at a record: the log says where, not at what.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "something stopped");
+    }));
+    let _ = if as_json { log.json().flatten_event(true).try_init() } else { log.compact().try_init() };
+    Ok(())
+}
+
+fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, insecure: bool) -> Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::io("cannot start", source))?;
+    runtime.block_on(async {
+        let listener = serve::listen(address, insecure).await?;
+        let address = listener.local_addr().map_err(|source| Error::io("cannot listen", source))?;
+        say(out, &format!("listening on http://{address}"))?;
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        serve::serve(listener, data, Arc::new(SystemEnv), serve::signalled()).await
+    })
+}
+
+/// Runs the process: 0 for success, 1 for an error, 2 for a command that is none.
+pub fn main() -> std::process::ExitCode {
+    let command = Command::parse();
+    match command.run(&mut std::io::stdout()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "roadbook-server: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The data folder: the database, and beside it the secret that nonces are made with.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use roadbook_core::env::Env;
+
+use crate::error::{Error, Result};
+use crate::nonce::Secret;
+use crate::store::{DATABASE, SqliteStore, Store};
+
+/// The name of the secret's file. It is not in the database, so that a copy of the database gives nobody the power to
+/// make nonces.
+pub const SECRET: &str = "roadbook-server.secret";
+
+/// An opened data folder.
+#[derive(Clone)]
+pub struct Data {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What nonces are made with.
+    pub secret: Secret,
+}
+
+impl Data {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// [`Error::NoData`] where it holds no server; those of the store.
+    pub fn open(dir: &Path, env: &dyn Env) -> Result<Self> {
+        let store = SqliteStore::open(dir)?;
+        Ok(Self { store: Arc::new(store), secret: secret(dir, env)? })
+    }
+
+    /// Opens the folder; makes it and the database where they are missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made; those of the store.
+    pub fn open_or_create(dir: &Path, env: &dyn Env) -> Result<Self> {
+        if dir.join(DATABASE).exists() {
+            return Self::open(dir, env);
+        }
+        make_private(dir)?;
+        let secret = secret(dir, env)?;
+        let mut id = [0; 16];
+        env.fill(&mut id);
+        let store = SqliteStore::create(dir, id, env.now().ms)?;
+        Ok(Self { store: Arc::new(store), secret })
+    }
+}
+
+/// Makes a folder that only its owner can look into; one that is there stays as it is.
+fn make_private(dir: &Path) -> Result<()> {
+    let failed = |source| Error::io(format!("cannot make the folder {}", dir.display()), source);
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(failed)
+}
+
+/// Reads the secret; makes one where there is none. A lost secret costs nothing but a second hello.
+fn secret(dir: &Path, env: &dyn Env) -> Result<Secret> {
+    let path = dir.join(SECRET);
+    let failed = |source| Error::io(format!("cannot read or write {}", path.display()), source);
+    loop {
+        match std::fs::read(&path) {
+            Ok(bytes) => match bytes.try_into() {
+                Ok(bytes) => return Ok(Secret::new(bytes)),
+                // Damaged: a new one takes its place.
+                Err(_) => std::fs::remove_file(&path).map_err(failed)?,
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_secret(dir, env).map_err(failed)?,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Writes a new secret under another name first, then gives it its own, so that nobody ever reads half of it. Where
+/// another process was faster, its secret stays.
+fn write_secret(dir: &Path, env: &dyn Env) -> std::io::Result<()> {
+    let (mut bytes, mut unique) = ([0u8; 32], [0u8; 8]);
+    env.fill(&mut bytes);
+    env.fill(&mut unique);
+    let draft = dir.join(format!("{SECRET}.{}", data_encoding::HEXLOWER.encode(&unique)));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&draft, dir.join(SECRET));
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,133 @@
+//! What can go wrong, in words for the person who runs the server.
+
+use std::path::PathBuf;
+
+/// The server's errors. The text says what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder holds no server.
+    #[error("there is no server data in {}; make a workspace first: roadbook-server workspace create --data {} NAME", .0.display(), .0.display())]
+    NoData(PathBuf),
+    /// A name that cannot be one.
+    #[error("a {0} has 1 to 100 characters, none of them a line break or another control character")]
+    Name(&'static str),
+    /// A role that there is not.
+    #[error("“{0}” is no role; roles are administrator, manager and rep")]
+    Role(String),
+    /// The workspace is already there.
+    #[error("there is already a workspace “{0}”; choose another name")]
+    WorkspaceExists(String),
+    /// There is no such workspace.
+    #[error("there is no workspace “{name}”{}", hint(.known, "; make it with: workspace create"))]
+    NoWorkspace {
+        /// What was asked for.
+        name: String,
+        /// The ones that there are.
+        known: Vec<String>,
+    },
+    /// The person is already there.
+    #[error("there is already a person “{0}” in this workspace; choose another name, with a middle name or a town")]
+    PersonExists(String),
+    /// There is no such person.
+    #[error("there is no person “{name}” in this workspace{}", hint(.known, "; add the person with: user add"))]
+    NoPerson {
+        /// What was asked for.
+        name: String,
+        /// The ones that there are.
+        known: Vec<String>,
+    },
+    /// There is no such device.
+    #[error("no device of this workspace has an id that begins with “{0}”; see: device list")]
+    NoDevice(String),
+    /// Several devices have ids that begin so.
+    #[error("{count} devices have ids that begin with “{prefix}”; give more of the id")]
+    AmbiguousDevice {
+        /// What was asked for.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// The life of an invitation is out of range.
+    #[error("an invitation is good for 1 to 8760 hours")]
+    InvitationHours,
+    /// The address is reachable from other machines.
+    #[error(
+        "{0} can be reached from other machines, and this version speaks no TLS: whoever reads the network would read your records. \
+         Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure for a trusted network"
+    )]
+    PublicAddress(std::net::SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; is another server running there?")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file operation failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A newer release wrote the database.
+    #[error("a newer release wrote this data (version {found}, this one knows {supported}); update roadbook-server")]
+    UpgradeNeeded {
+        /// The schema version of the database.
+        found: i64,
+        /// The newest that this release knows.
+        supported: i64,
+    },
+    /// The database stayed locked.
+    #[error("another process holds the database; try again")]
+    Busy,
+    /// The store was closed: the server is stopping.
+    #[error("the server is stopping")]
+    Closed,
+    /// The device was revoked meanwhile.
+    #[error("the device is revoked")]
+    Revoked,
+    /// SQLite failed.
+    #[error("the database failed: {0}")]
+    Sqlite(rusqlite::Error),
+    /// A rule of the code itself was broken.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// The result of everything that the server does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn hint(known: &[String], otherwise: &str) -> String {
+    if known.is_empty() {
+        return otherwise.to_owned();
+    }
+    let shown: Vec<String> = known.iter().take(5).map(|name| format!("“{name}”")).collect();
+    let more = if known.len() > shown.len() { " and others" } else { "" };
+    format!("; there is {}{more}", shown.join(", "))
+}
+
+impl Error {
+    /// A file operation that failed.
+    pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<roadbook_core::Error> for Error {
+    fn from(error: roadbook_core::Error) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

@@ -1,0 +1,129 @@
+//! Listening, and stopping: running requests are answered, then the database is closed.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use roadbook_core::env::Env;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::app;
+use crate::data::Data;
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// How long running requests may take when the server stops.
+const GRACE: Duration = Duration::from_secs(20);
+/// How long the head of a request may take to arrive, and a connection may be idle.
+const HEAD: Duration = Duration::from_secs(30);
+/// The most header lines of a request; a client sends five.
+const MAX_HEADERS: usize = 64;
+/// The most connections at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1000;
+/// How often what has ended is forgotten.
+const TIDY: Duration = Duration::from_secs(3600);
+
+/// Opens the address.
+///
+/// # Errors
+/// [`Error::PublicAddress`] for an address that other machines can reach, unless `insecure`; [`Error::Listen`].
+pub async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener> {
+    if !insecure && !address.ip().is_loopback() {
+        return Err(Error::PublicAddress(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+/// Serves until `stop` completes, then finishes running requests and closes the store.
+///
+/// # Errors
+/// None so far: a connection that fails ends alone.
+pub async fn serve(listener: TcpListener, data: Data, env: Arc<dyn Env>, stop: impl Future<Output = ()>) -> Result<()> {
+    let router = app::router(data.clone(), Arc::clone(&env));
+    let tidy = tokio::spawn(tidy(Arc::clone(&data.store), env));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(MAX_HEADERS);
+    let running = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            () = &mut stop => break,
+        };
+        let Some((stream, slot)) = accepted else { continue };
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = running.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(slot);
+        });
+    }
+    // Nobody can connect any more; those who wait for an answer get it.
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, running.shutdown()).await;
+    tidy.abort();
+    let store = data.store;
+    let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    Ok(())
+}
+
+/// The next connection, when there is room for one.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Answers are one piece: waiting for more to send only delays them.
+            let _ = stream.set_nodelay(true);
+            Some((stream, slot))
+        }
+        Err(error) => {
+            // Out of file handles, most likely: others must end first.
+            tracing::warn!(%error, "a connection was not accepted");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            None
+        }
+    }
+}
+
+/// Forgets what has ended, now and then.
+async fn tidy(store: Arc<dyn Store>, env: Arc<dyn Env>) {
+    loop {
+        let (store, now_ms) = (Arc::clone(&store), env.now().ms);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.tidy(now_ms)).await {
+            tracing::warn!(%error, "tidying failed");
+        }
+        tokio::time::sleep(TIDY).await;
+    }
+}
+
+/// Completes at SIGINT or SIGTERM.
+pub async fn signalled() {
+    let interrupt = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+    tracing::info!("stopping");
+}

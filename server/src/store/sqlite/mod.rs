@@ -1,0 +1,220 @@
+//! The store in one SQLite file. One connection writes, and several read beside it; other processes (the command
+//! line) work on the same file at the same time. The file is not encrypted.
+
+mod accounts;
+mod feed;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
+use crate::error::{Error, Result};
+use feed::Feed;
+
+/// The name of the database in the data folder.
+pub const DATABASE: &str = "roadbook-server.db";
+
+/// The migrations in their order; a released one is never edited.
+const MIGRATIONS: &[&str] = &[include_str!("../sql/001_init.sql")];
+
+/// `PRAGMA application_id` of a server's database: "Rbs1".
+const APPLICATION_ID: i32 = 0x5262_7331;
+
+/// How long a call waits for another process's write.
+const BUSY: Duration = Duration::from_secs(10);
+/// How many idle connections are kept for readers.
+const IDLE_READERS: usize = 8;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    server_id: [u8; 16],
+    writer: Mutex<Option<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+    closed: AtomicBool,
+}
+
+/// Takes a lock even after a panic elsewhere: a transaction that was left behind has rolled back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SqliteStore {
+    /// Makes the database in `dir`, which is there and holds none.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn create(dir: &Path, server_id: [u8; 16], now_ms: i64) -> Result<Self> {
+        let path = dir.join(DATABASE);
+        let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        migrate(&mut conn)?;
+        // Two processes may make it at once: the first one's id stays.
+        conn.execute(
+            "INSERT INTO server(id, created_ms) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM server)",
+            rusqlite::params![server_id, now_ms],
+        )?;
+        Self::start(path, conn)
+    }
+
+    /// Opens the database in `dir`, and brings it to this release's schema.
+    ///
+    /// # Errors
+    /// [`Error::NoData`] where there is none; [`Error::UpgradeNeeded`] where a newer release wrote it.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(DATABASE);
+        if !path.exists() {
+            return Err(Error::NoData(dir.to_owned()));
+        }
+        let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        migrate(&mut conn)?;
+        Self::start(path, conn)
+    }
+
+    fn start(path: PathBuf, conn: Connection) -> Result<Self> {
+        let server_id = conn.query_row("SELECT id FROM server", [], |row| row.get(0))?;
+        Ok(Self {
+            path,
+            server_id,
+            writer: Mutex::new(Some(conn)),
+            readers: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Reads in one transaction, never waiting for a writer.
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        let idle = lock(&self.readers).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let tx = conn.unchecked_transaction()?;
+        let result = read(&tx);
+        drop(tx);
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS && !self.closed.load(Ordering::SeqCst) {
+            readers.push(conn);
+        }
+        result
+    }
+
+    /// Writes in one transaction; nothing is kept where `write` fails.
+    fn write<T>(&self, write: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut guard = lock(&self.writer);
+        let conn = guard.as_mut().ok_or(Error::Closed)?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = write(&tx)?;
+        tx.commit()?;
+        Ok(result)
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch(
+        "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -16000;",
+    )?;
+    if !access.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216;")?;
+    }
+    Ok(conn)
+}
+
+fn migrate(conn: &mut Connection) -> Result<()> {
+    let supported = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let version = |conn: &Connection| -> Result<i64> {
+        let found = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found > supported { Err(Error::UpgradeNeeded { found, supported }) } else { Ok(found) }
+    };
+    if version(conn)? == supported {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have migrated between the look and the lock.
+    let from = usize::try_from(version(&tx)?).unwrap_or(0);
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(from) {
+        tx.execute_batch(sql)?;
+        tx.execute_batch(&format!("PRAGMA user_version = {}; PRAGMA application_id = {APPLICATION_ID};", at + 1))?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// SQLite's integers are signed; the numbers of the feed never come near the difference.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Store for SqliteStore {
+    fn server_id(&self) -> [u8; 16] {
+        self.server_id
+    }
+
+    fn check(&self) -> Result<()> {
+        self.read(|conn| Ok(conn.query_row("SELECT 1 FROM server", [], |_| Ok(()))?))
+    }
+
+    fn add_workspace(&self, id: WorkspaceId, name: &str, epoch: [u8; 16], now_ms: i64) -> Result<()> {
+        self.write(|tx| accounts::add_workspace(tx, id, name, epoch, now_ms))
+    }
+
+    fn workspaces(&self) -> Result<Vec<Workspace>> {
+        self.read(accounts::workspaces)
+    }
+
+    fn add_person(&self, workspace: WorkspaceId, person: &Person, now_ms: i64) -> Result<()> {
+        self.write(|tx| accounts::add_person(tx, workspace, person, now_ms))
+    }
+
+    fn add_invitation(&self, workspace: WorkspaceId, person: PersonId, code_hash: [u8; 32], expires_ms: i64) -> Result<()> {
+        self.write(|tx| accounts::add_invitation(tx, workspace, person, code_hash, expires_ms))
+    }
+
+    fn join(&self, joining: &Joining) -> Result<Joined> {
+        self.write(|tx| accounts::join(tx, joining))
+    }
+
+    fn device(&self, id: DeviceId) -> Result<Option<Device>> {
+        self.read(|conn| accounts::device(conn, id))
+    }
+
+    fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool> {
+        self.write(|tx| accounts::revoke(tx, workspace, device, now_ms))
+    }
+
+    fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()> {
+        self.write(|tx| accounts::add_token(tx, device, hash, expires_ms, now_ms))
+    }
+
+    fn session(&self, hash: [u8; 32]) -> Result<Option<Session>> {
+        self.read(|conn| accounts::session(conn, hash))
+    }
+
+    fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        self.read(|conn| read(&Feed { conn, ws: workspace }))
+    }
+
+    fn commit(&self, workspace: WorkspaceId, write: &mut dyn FnMut(&dyn Commit) -> Result<()>) -> Result<()> {
+        self.write(|tx| write(&Feed { conn: tx, ws: workspace }))
+    }
+
+    fn tidy(&self, now_ms: i64) -> Result<()> {
+        self.write(|tx| accounts::tidy(tx, now_ms))
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        lock(&self.readers).clear();
+        // The last connection to go folds the log back into the file.
+        lock(&self.writer).take();
+    }
+}

@@ -1,0 +1,209 @@
+//! Devices meet through the server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod common;
+
+use common::{FIRM, Server, contact, done, names};
+use roadbook_core::records::Contact;
+use roadbook_core::sync::{End, RejoinReason};
+use roadbook_tests::{Device, World};
+
+#[test]
+fn two_devices_meet_and_edits_made_before_joining_come_along() {
+    let world = World::new(1);
+    let server = Server::new(&world);
+    let (anna, boris) = (Device::new(&world), Device::new(&world));
+    contact(&anna, "Ackermann");
+    contact(&boris, "Bauer");
+    done(server.join(&anna, &server.invite("Anna Berg")));
+    done(server.join(&boris, &server.invite("Boris Król")));
+    done(server.sync(&anna));
+    assert_eq!(names(&anna), ["Ackermann", "Bauer"]);
+    assert_eq!(names(&boris), ["Ackermann", "Bauer"]);
+    let (one, two) = (anna.book.status().unwrap(), boris.book.status().unwrap());
+    assert_eq!(one.state_hash, two.state_hash);
+    assert_eq!(one.state_hash, server.summary().state_hash);
+    assert_eq!(one.workspace.as_deref(), Some(FIRM));
+    assert_eq!((one.pending_changes, two.pending_changes), (0, 0));
+    assert_eq!(server.summary().records, 2);
+}
+
+#[test]
+fn an_idle_sync_is_one_request_of_at_most_500_bytes() {
+    let world = World::new(2);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    for at in 0..50 {
+        contact(&anna, &format!("Contact {at:03}"));
+    }
+    done(server.sync(&anna));
+    let report = done(server.sync(&anna));
+    assert_eq!((report.requests, report.pushed, report.pulled), (1, 0, 0));
+    assert!(report.bytes_up + report.bytes_down <= 500, "{report:?}");
+}
+
+#[test]
+fn a_conflict_made_offline_shows_on_both_devices_with_both_authors() {
+    let world = World::new(3);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = contact(&anna, "Meier").id.0;
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    for (device, title) in [(&anna, "Buyer"), (&boris, "Head of purchasing")] {
+        world.pass(60_000);
+        let form = device.book.get::<Contact>(id).unwrap();
+        device.book.save(&Contact { job_title: title.into(), ..form }).unwrap();
+    }
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    for device in [&anna, &boris] {
+        let conflicts = device.book.conflicts(id).unwrap();
+        assert_eq!(conflicts.len(), 1);
+        let values: Vec<(&str, &str)> =
+            conflicts[0].values.iter().map(|value| (value.text.as_str(), value.author.name.as_str())).collect();
+        assert_eq!(values, [("Head of purchasing", "Boris Król"), ("Buyer", "Anna Berg")]);
+    }
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn two_workspaces_cannot_see_each_other() {
+    let world = World::new(4);
+    let server = Server::new(&world);
+    let other = roadbook_server::admin::create_workspace(server.store(), world.as_ref(), "Other firm").unwrap();
+    roadbook_server::admin::add_person(server.store(), world.as_ref(), other, "Carla", roadbook_server::store::Role::Rep)
+        .unwrap();
+    let anna = server.device("Anna Berg");
+    let carla = Device::new(&world);
+    done(server.join(&carla, &server.invite_to("other firm", "carla")));
+    let id = contact(&anna, "Secret").id.0;
+    done(server.sync(&anna));
+    done(server.sync(&carla));
+    assert!(names(&carla).is_empty());
+    assert!(carla.book.people().unwrap().iter().all(|person| person.name == "Carla"));
+    // Asking for it by its id gives what asking for nothing gives.
+    let (authorization, mut request) = server.next_request(&carla);
+    request.want = vec![id.as_bytes().to_vec().into()];
+    assert!(server.sync_raw(&authorization, &request).unwrap().entries.is_empty());
+    request.want.clear();
+    (request.epoch, request.cursor) = (Vec::new(), Vec::new());
+    assert!(server.sync_raw(&authorization, &request).unwrap().entries.is_empty());
+    assert_eq!(roadbook_server::admin::summary(server.store(), other).unwrap().records, 0);
+}
+
+#[test]
+fn a_server_that_restarts_keeps_tokens_and_data() {
+    let world = World::new(5);
+    let mut server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    contact(&anna, "Ackermann");
+    done(server.sync(&anna));
+    let before = server.summary();
+    server.restart();
+    assert_eq!(server.summary(), before);
+    contact(&anna, "Bauer");
+    let (authorization, request) = server.next_request(&anna);
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(answer.verdicts.len(), 1);
+    assert_eq!(server.summary().records, 2);
+}
+
+#[test]
+fn a_server_put_back_from_a_backup_is_noticed_and_gets_everything_again() {
+    let world = World::new(6);
+    let mut server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "Before the backup");
+    done(server.sync(&anna));
+    server.stop();
+    let backup = tempfile::tempdir().unwrap();
+    for name in ["roadbook-server.db", "roadbook-server.secret"] {
+        std::fs::copy(server.dir.join(name), backup.path().join(name)).unwrap();
+    }
+    server.restart();
+    contact(&anna, "After the backup");
+    let boriss = contact(&boris, "Boris's own");
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    server.stop();
+    for name in ["roadbook-server.db-wal", "roadbook-server.db-shm"] {
+        let _ = std::fs::remove_file(server.dir.join(name));
+    }
+    for name in ["roadbook-server.db", "roadbook-server.secret"] {
+        std::fs::copy(backup.path().join(name), server.dir.join(name)).unwrap();
+    }
+    server.restart();
+    assert_eq!(server.summary().records, 1);
+    // A new device takes the numbers again that Boris's cursor knows: only the chain tells the difference.
+    let third = server.device("Anna Berg");
+    for at in 0..5 {
+        contact(&third, &format!("Third {at}"));
+    }
+    done(server.sync(&third));
+    assert!(server.summary().sequence > 3);
+    let form = boris.book.get::<Contact>(boriss.id.0).unwrap();
+    boris.book.save(&Contact { job_title: "Owner".into(), ..form }).unwrap();
+    let (authorization, request) = server.next_request(&boris);
+    assert_eq!(server.sync_raw(&authorization, &request), Err("epoch_changed".into()));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    done(server.sync(&third));
+    let hash = server.summary().state_hash;
+    for device in [&anna, &boris, &third] {
+        assert_eq!(names(device)[..3], ["After the backup", "Before the backup", "Boris's own"]);
+        assert_eq!(names(device).len(), 8);
+        assert_eq!(device.book.status().unwrap().state_hash, hash);
+    }
+}
+
+#[test]
+fn a_revoked_device_is_refused_at_once_and_may_be_invited_again() {
+    let world = World::new(7);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    contact(&anna, "Ackermann");
+    done(server.sync(&anna));
+    let workspace = server.workspace().id;
+    let id = anna.book.account().unwrap().unwrap().device.to_string();
+    let (device, revoked) = roadbook_server::admin::revoke(server.store(), world.as_ref(), workspace, &id).unwrap();
+    assert_eq!((device.id.to_string(), revoked), (id.clone(), true));
+    contact(&anna, "Bauer");
+    for _ in 0..2 {
+        assert!(matches!(server.sync(&anna), End::Rejoin { reason: RejoinReason::Revoked, .. }));
+        // A token that was good goes on being refused when it has ended, and a new one is not given.
+        world.pass(3_600_000);
+    }
+    assert_eq!(server.summary().records, 1);
+    // The administrator lets it in again: it keeps its id, and nothing that waited is lost.
+    done(server.join(&anna, &server.invite("Anna Berg")));
+    assert_eq!(anna.book.account().unwrap().unwrap().device.to_string(), id);
+    assert_eq!(server.summary().records, 2);
+}
+
+#[test]
+fn a_device_is_revoked_by_the_beginning_of_its_id_if_that_is_enough() {
+    let world = World::new(8);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let workspace = server.workspace().id;
+    let id = boris.book.account().unwrap().unwrap().device.to_string();
+    let revoke = |prefix: &str| roadbook_server::admin::revoke(server.store(), world.as_ref(), workspace, prefix);
+    assert!(matches!(revoke("0"), Err(roadbook_server::Error::AmbiguousDevice { count: 2, .. })));
+    assert!(matches!(revoke(""), Err(roadbook_server::Error::NoDevice(_))));
+    assert_eq!(revoke(&id[..34].to_uppercase()).unwrap().0.id.to_string(), id);
+    assert!(!revoke(&id).unwrap().1);
+    done(server.sync(&anna));
+    assert!(matches!(server.sync(&boris), End::Rejoin { reason: RejoinReason::Revoked, .. }));
+    // Its tokens do not help it, and the change that was ready is not taken.
+    contact(&boris, "Too late");
+    let listed = roadbook_server::admin::devices(server.store(), workspace).unwrap();
+    let shown: Vec<_> = listed.iter().map(|(device, person)| (person.as_str(), device.revoked_ms.is_some())).collect();
+    assert_eq!(shown, [("Anna Berg", false), ("Boris Król", true)]);
+    assert_eq!(server.summary().records, 0);
+}

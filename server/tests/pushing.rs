@@ -1,0 +1,277 @@
+//! What becomes of a pushed group.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod common;
+
+use common::{Server, contact, done, names};
+use roadbook_core::book::Change;
+use roadbook_core::records::{Contact, Deal};
+use roadbook_core::sync::wire::{Outcome, PushDoc, SyncRequest, SyncResponse};
+use roadbook_core::sync::{End, WaitReason};
+use roadbook_tests::{Device, World};
+
+/// Outcome and code of each verdict.
+fn verdicts(answer: &SyncResponse) -> Vec<(Outcome, &str)> {
+    answer.verdicts.iter().map(|verdict| (verdict.outcome, verdict.code.as_deref().unwrap_or_default())).collect()
+}
+
+fn edit(device: &Device, id: roadbook_core::id::RecordId, job_title: &str) {
+    let form = device.book.get::<Contact>(id).unwrap();
+    device.book.save(&Contact { job_title: job_title.into(), ..form }).unwrap();
+}
+
+/// A request with the same head and nothing in it.
+fn bare(request: &SyncRequest) -> SyncRequest {
+    SyncRequest { docs: Vec::new(), groups: Vec::new(), ..request.clone() }
+}
+
+#[test]
+fn a_page_whose_answer_was_lost_gets_the_same_verdict_and_no_second_entry() {
+    let world = World::new(11);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "Ackermann");
+    contact(&anna, "Bauer");
+    let (authorization, request) = server.next_request(&anna);
+    let first = server.sync_raw(&authorization, &request).unwrap();
+    let sequence = server.summary().sequence;
+    let second = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(verdicts(&first), [(Outcome::Accepted, ""), (Outcome::Accepted, "")]);
+    assert_eq!(first.verdicts, second.verdicts);
+    assert_eq!(server.summary().sequence, sequence);
+    let report = done(server.sync(&anna));
+    assert_eq!(report.pushed, 2);
+    assert_eq!(done(server.sync(&boris)).pulled, 2);
+    assert_eq!(anna.book.status().unwrap().pending_changes, 0);
+    assert_eq!(server.summary().sequence, sequence);
+}
+
+#[test]
+fn a_group_is_taken_whole_or_not_at_all_and_holds_up_no_other() {
+    let world = World::new(12);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let both = |a: &str, b: &str| {
+        [a, b].map(|name| {
+            Change::Contact(Contact { id: anna.book.new_id().into(), family_name: name.into(), ..Contact::default() })
+        })
+    };
+    anna.book.apply(&both("One", "Two"), "visit").unwrap();
+    anna.book.apply(&both("Three", "Four"), "visit").unwrap();
+    let (authorization, mut request) = server.next_request(&anna);
+    assert_eq!(request.groups.iter().map(|group| group.items.len()).collect::<Vec<_>>(), [2, 2]);
+    // One bit in the second change of the first group.
+    *request.groups[0].items[1].change.last_mut().unwrap() ^= 1;
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Refused, "malformed"), (Outcome::Accepted, "")]);
+    assert_eq!(server.summary().records, 2);
+    // The same group again gets the same verdict; the same id with what was meant is another group.
+    assert_eq!(server.sync_raw(&authorization, &request).unwrap().verdicts, answer.verdicts);
+    let (_, right) = server.next_request(&anna);
+    let answer = server.sync_raw(&authorization, &right).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Refused, "malformed"), (Outcome::Accepted, "")]);
+}
+
+#[test]
+fn a_change_of_another_devices_actor_is_refused() {
+    let world = World::new(13);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    edit(&anna, id, "Buyer");
+    let (_, stolen) = server.next_request(&anna);
+    let (authorization, request) = server.next_request(&boris);
+    let forged = SyncRequest { docs: stolen.docs, groups: stolen.groups, ..bare(&request) };
+    let answer = server.sync_raw(&authorization, &forged).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Refused, "foreign_actor")]);
+    // It was refused to Boris, not to Anna.
+    assert_eq!(done(server.sync(&anna)).pushed, 1);
+}
+
+#[test]
+fn what_cannot_be_a_group_is_refused_alone() {
+    let world = World::new(14);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    for name in ["One", "Two", "Three", "Four", "Five", "Six"] {
+        contact(&anna, name);
+    }
+    let (authorization, mut request) = server.next_request(&anna);
+    let repeated = request.groups[0].items[0].clone();
+    request.groups[0].items = vec![repeated; 201];
+    request.groups[1].items[0].doc = 77;
+    request.groups[2].items.clear();
+    request.docs[3].id.pop();
+    request.groups[4].id = vec![1; 17];
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    let refused = (Outcome::Refused, "malformed");
+    assert_eq!(verdicts(&answer), [refused, refused, refused, refused, refused, (Outcome::Accepted, "")]);
+    assert_eq!(server.summary().records, 1);
+}
+
+#[test]
+fn kind_and_generation_must_be_the_records_own() {
+    let world = World::new(15);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    edit(&anna, id, "Buyer");
+    let (authorization, request) = server.next_request(&anna);
+    let changed = |change: fn(&mut PushDoc), group: u8| {
+        let mut request = request.clone();
+        change(&mut request.docs[0]);
+        request.groups[0].id = vec![group; 16];
+        server.sync_raw(&authorization, &request).unwrap()
+    };
+    assert_eq!(verdicts(&changed(|doc| doc.kind = 2, 1)), [(Outcome::Refused, "kind")]);
+    assert_eq!(verdicts(&changed(|doc| doc.generation = 1, 2)), [(Outcome::Refused, "erased")]);
+    assert_eq!(verdicts(&changed(|doc| doc.kind = 999, 3)), [(Outcome::Held, "unknown_kind")]);
+    assert_eq!(verdicts(&changed(|_| {}, 4)), [(Outcome::Accepted, "")]);
+}
+
+#[test]
+fn an_edit_that_came_before_what_it_builds_on_is_held_until_that_is_there() {
+    let world = World::new(16);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    edit(&anna, id, "Buyer");
+    let (authorization, request) = server.next_request(&anna);
+    let mut second = request.clone();
+    second.groups.remove(0);
+    assert_eq!(verdicts(&server.sync_raw(&authorization, &second).unwrap()), [(Outcome::Held, "missing")]);
+    assert_eq!(server.summary().records, 0);
+    let mut swapped = request.clone();
+    swapped.groups.reverse();
+    let answer = server.sync_raw(&authorization, &swapped).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Held, "missing"), (Outcome::Accepted, "")]);
+    assert_eq!(verdicts(&server.sync_raw(&authorization, &request).unwrap()), [(Outcome::Accepted, ""); 2]);
+}
+
+#[test]
+fn one_group_id_for_two_groups_is_refused() {
+    let world = World::new(17);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    contact(&anna, "One");
+    contact(&anna, "Two");
+    let (authorization, mut request) = server.next_request(&anna);
+    request.groups[1].id = request.groups[0].id.clone();
+    request.groups.push(request.groups[0].clone());
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Accepted, ""), (Outcome::Refused, "malformed"), (Outcome::Accepted, "")]);
+    assert_eq!(server.summary().records, 1);
+}
+
+#[test]
+fn two_stores_that_write_as_one_device_are_told_apart() {
+    let world = World::new(18);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    // The store is copied; both go on as the same actor from the same place.
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["book.db", "book.db-wal"] {
+        let _ = std::fs::copy(anna.dir.path().join(name), copy.path().join(name));
+    }
+    let book = roadbook_core::Book::open(copy.path(), anna.vault.clone(), world.clone()).unwrap();
+    edit(&anna, id, "Buyer");
+    done(server.sync(&anna));
+    let form = book.get::<Contact>(id).unwrap();
+    book.save(&Contact { job_title: "Seller".into(), ..form }).unwrap();
+    let mut twin = Device::new(&world);
+    twin.book = std::sync::Arc::new(book);
+    let (authorization, request) = server.next_request(&twin);
+    assert_eq!(verdicts(&server.sync_raw(&authorization, &request).unwrap()), [(Outcome::Refused, "clone")]);
+    let end = server.sync(&twin);
+    assert_eq!(end.report().refused, 1, "{end:?}");
+    assert_eq!(twin.book.refusals().unwrap().len(), 1);
+}
+
+#[test]
+fn devices_that_push_at_once_lose_nothing() {
+    let world = World::new(19);
+    let server = Server::new(&world);
+    let devices: Vec<Device> = (0..4).map(|_| server.device("Anna Berg")).collect();
+    let id = contact(&devices[0], "Ackermann").id.0;
+    done(server.sync(&devices[0]));
+    for device in &devices {
+        done(server.sync(device));
+    }
+    std::thread::scope(|scope| {
+        for (at, device) in devices.iter().enumerate() {
+            let server = &server;
+            scope.spawn(move || {
+                for round in 0..5 {
+                    edit(device, id, &format!("Title {at} {round}"));
+                    contact(device, &format!("Contact {at} {round}"));
+                    done(server.sync(device));
+                }
+            });
+        }
+    });
+    for device in &devices {
+        done(server.sync(device));
+    }
+    let hash = server.summary().state_hash;
+    for device in &devices {
+        assert_eq!(device.book.status().unwrap().state_hash, hash);
+        assert_eq!(names(device).len(), 21);
+        assert_eq!(device.book.history(id).unwrap().len(), 21);
+    }
+}
+
+#[test]
+fn many_edits_of_few_records_go_in_one_request() {
+    let world = World::new(20);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let boris = server.device("Boris Król");
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    let id = contact(&anna, "Ackermann").id.0;
+    for at in 0..60 {
+        edit(&anna, id, &format!("Title {at}"));
+        let form = anna.book.get::<Deal>(deal.id.0).unwrap();
+        anna.book.save(&Deal { title: format!("Pumps {at}"), ..form }).unwrap();
+    }
+    let report = done(server.sync(&anna));
+    assert_eq!((report.requests, report.pushed), (1, 122));
+    assert_eq!(server.summary().sequence, 122);
+    assert_eq!(done(server.sync(&boris)).pulled, 2);
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn a_device_waits_for_an_edit_that_only_another_device_has() {
+    // Anna's server lost Boris's record and Anna edited it: hers is held, not lost, and nothing else waits for it.
+    let world = World::new(21);
+    let mut server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    server.stop();
+    let backup = tempfile::tempdir().unwrap();
+    let name = "roadbook-server.db";
+    std::fs::copy(server.dir.join(name), backup.path().join(name)).unwrap();
+    server.restart();
+    let id = contact(&boris, "Boris's own").id.0;
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    edit(&anna, id, "Owner");
+    contact(&anna, "Anna's own");
+    server.stop();
+    for name in ["roadbook-server.db-wal", "roadbook-server.db-shm"] {
+        let _ = std::fs::remove_file(server.dir.join(name));
+    }
+    std::fs::copy(backup.path().join(name), server.dir.join(name)).unwrap();
+    server.restart();
+    let End::Wait { reason: WaitReason::Held, report, .. } = server.sync(&anna) else { panic!("the edit is held") };
+    assert_eq!((report.pushed, report.held), (1, 1));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+}

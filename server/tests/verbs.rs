@@ -1,0 +1,104 @@
+//! The command line, beside a running server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![allow(missing_docs)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_roadbook-server");
+
+fn run(data: &Path, args: &[&str]) -> Output {
+    let (verb, rest) = args.split_at(if args[0] == "invite" { 1 } else { 2 });
+    Command::new(PROGRAM).args(verb).arg("--data").arg(data).args(rest).output().unwrap()
+}
+
+fn out(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn err(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn serve(data: &Path) -> (Child, String) {
+    let mut child = Command::new(PROGRAM)
+        .args(["serve", "--log-json", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().rsplit_once("http://").unwrap().1.to_owned();
+    (child, address)
+}
+
+fn health(address: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn all_verbs_work_beside_a_running_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let (mut child, address) = serve(&data);
+    assert!(health(&address).ends_with("ok\n"));
+    assert!(out(run(&data, &["workspace", "create", "  Meyer & Söhne "])).contains("Meyer & Söhne"));
+    out(run(&data, &["user", "add", "--workspace", "Meyer & Söhne", "--role", "rep", "Anna Berg"]));
+    let invitation = out(run(&data, &["invite", "--workspace", "meyer & söhne", "Anna Berg"]));
+    let code = invitation.lines().last().unwrap();
+    assert_eq!((code.len(), code.split('-').count()), (24, 5));
+    let shown = out(run(&data, &["workspace", "show", "--json", "Meyer & Söhne"]));
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((shown["people"].as_u64(), shown["devices"].as_u64(), shown["sequence"].as_u64()), (Some(1), Some(0), Some(0)));
+    assert_eq!(shown["state_hash"].as_str().unwrap().len(), 64);
+    assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("state hash"));
+    assert!(out(run(&data, &["device", "list", "--workspace", "Meyer & Söhne"])).contains("No device"));
+
+    let stopped = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    assert!(stopped.success());
+    assert!(child.wait().unwrap().success());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    assert!(!log.contains("Anna") && !log.contains(code) && !log.contains("Meyer"), "{log}");
+    // The database was closed: nothing is left in its log.
+    assert!(!data.join("roadbook-server.db-wal").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data.join("roadbook-server.secret")), 0o600);
+        assert_eq!(mode(&data), 0o700);
+    }
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    assert!(err(run(&data.join("nothing"), &["workspace", "show", "x"])).contains("workspace create"));
+    out(run(data, &["workspace", "create", "Firm"]));
+    assert!(err(run(data, &["workspace", "create", "firm"])).contains("already"));
+    assert!(err(run(data, &["workspace", "create", " "])).contains("1 to 100 characters"));
+    assert!(err(run(data, &["workspace", "show", "Farm"])).contains("“Firm”"));
+    out(run(data, &["user", "add", "--workspace", "Firm", "--role", "rep", "Anna"]));
+    assert!(err(run(data, &["user", "add", "--workspace", "Firm", "--role", "manager", "anna"])).contains("already"));
+    assert!(err(run(data, &["invite", "--workspace", "Firm", "Hanna"])).contains("“Anna”"));
+    assert!(err(run(data, &["invite", "--workspace", "Firm", "--hours", "0", "Anna"])).contains("hours"));
+    assert!(err(run(data, &["device", "revoke", "--workspace", "Firm", "0190"])).contains("device list"));
+    let public = Command::new(PROGRAM).args(["serve", "--listen", "0.0.0.0:0", "--data"]).arg(data).output().unwrap();
+    assert!(err(public).contains("--insecure"));
+    for wrong in [&["user", "add", "--workspace", "Firm", "--role", "king", "Anna"][..], &["workspace", "burn", "Firm"]] {
+        assert_eq!(run(data, wrong).status.code(), Some(2));
+    }
+}
