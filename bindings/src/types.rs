@@ -16,23 +16,32 @@ use roadbook_core::value::{
 };
 use roadbook_core::{Problem, ProblemCode};
 
-/// Types that cross as their text.
+use crate::error::BookError;
+
+/// Types that cross as their text; a text that is none is the app's error, told as a problem of `$field`.
 macro_rules! as_text {
-    ($($name:ident),* $(,)?) => {$(
+    ($($name:ident: $field:literal),* $(,)?) => {$(
         uniffi::custom_type!($name, String, {
             remote,
             lower: |value| value.to_string(),
-            try_lift: |text| Ok(text.parse()?),
+            try_lift: |text| Ok(text.parse().map_err(|_| malformed($field))?),
         });
     )*};
 }
 
-as_text!(RecordId, ContactId, DealId, TaskId, UserId, EntryId, FieldId, LocalDate, ActionId);
+fn malformed(field: &str) -> BookError {
+    BookError::Invalid { problems: vec![Problem::new(field, ProblemCode::Format)] }
+}
+
+as_text! {
+    RecordId: "id", ContactId: "id", DealId: "id", TaskId: "id", UserId: "id", EntryId: "id", FieldId: "field", LocalDate: "date",
+    ActionId: "action",
+}
 
 uniffi::custom_type!(NaiveDateTime, String, {
     remote,
     lower: |value| value.format("%Y-%m-%dT%H:%M").to_string(),
-    try_lift: |text| Ok(NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M")?),
+    try_lift: |text| Ok(NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M").map_err(|_| malformed("time"))?),
 });
 
 roadbook_core::contact_mirror!();

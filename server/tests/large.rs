@@ -10,7 +10,6 @@ use roadbook_core::records::Contact;
 use roadbook_tests::World;
 
 #[test]
-#[ignore = "the core puts more into one push group than a group may have"]
 fn a_record_with_220_own_changes_survives_a_lost_server() {
     let world = World::new(91);
     let mut server = Server::new(&world);
@@ -35,7 +34,6 @@ fn a_record_with_220_own_changes_survives_a_lost_server() {
 }
 
 #[test]
-#[ignore = "the core puts more into one push group than a group may have"]
 fn one_action_over_201_records_arrives() {
     let world = World::new(92);
     let server = Server::new(&world);
@@ -49,7 +47,6 @@ fn one_action_over_201_records_arrives() {
 }
 
 #[test]
-#[ignore = "the core puts more into one push group than a group may have"]
 fn one_action_of_two_megabytes_arrives() {
     let world = World::new(93);
     let server = Server::new(&world);

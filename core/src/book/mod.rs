@@ -17,9 +17,10 @@ mod undo;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 
 pub use conflicts::{Conflict, ConflictValue};
 pub use drafts::Draft;
@@ -40,7 +41,7 @@ pub use undo::{Skipped, UndoReport};
 use crate::document::Actor;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store::{OpenMode, Tx, open};
+use crate::store::{OpenMode, PushGroup, Tx, open};
 use observe::Watchers;
 
 /// Takes a lock even after a panic elsewhere: what the locks guard is valid at every moment.
@@ -54,9 +55,11 @@ pub struct Book {
     vault: Vault,
     env: Arc<dyn Env>,
     writer: Mutex<Option<Connection>>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
+    /// Told when a reader is done.
+    read: Condvar,
     /// Ends a long statement of the writer when the app is suspended.
-    interrupt: rusqlite::InterruptHandle,
+    interrupt: InterruptHandle,
     closed: AtomicBool,
     actor: Mutex<Actor>,
     watchers: Watchers,
@@ -66,6 +69,52 @@ pub struct Book {
 
 /// How many idle connections are kept for readers.
 const IDLE_READERS: usize = 4;
+
+/// Connections for reading.
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    /// How to interrupt those that read now.
+    active: Vec<Option<InterruptHandle>>,
+}
+
+impl Readers {
+    fn begin(&mut self, handle: InterruptHandle) -> usize {
+        match self.active.iter_mut().enumerate().find(|(_, place)| place.is_none()) {
+            Some((at, place)) => {
+                *place = Some(handle);
+                at
+            }
+            None => {
+                self.active.push(Some(handle));
+                self.active.len() - 1
+            }
+        }
+    }
+}
+
+/// A read in progress; its end, also by a panic, gives the connection back.
+struct Reading<'b> {
+    book: &'b Book,
+    place: usize,
+    conn: Option<Connection>,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut readers = lock(&self.book.readers);
+        if let Some(place) = readers.active.get_mut(self.place) {
+            *place = None;
+        }
+        if readers.idle.len() < IDLE_READERS && !self.book.is_closed() {
+            readers.idle.extend(self.conn.take());
+        } else {
+            // Closed before a shutdown goes on.
+            self.conn.take();
+        }
+        self.book.read.notify_all();
+    }
+}
 
 impl Book {
     /// Makes a new book in `dir`, which is created where it is missing.
@@ -96,7 +145,8 @@ impl Book {
             env,
             interrupt: writer.get_interrupt_handle(),
             writer: Mutex::new(Some(writer)),
-            readers: Mutex::new(Vec::new()),
+            readers: Mutex::default(),
+            read: Condvar::new(),
             closed: AtomicBool::new(false),
             actor: Mutex::new(actor),
             watchers: Watchers::default(),
@@ -109,8 +159,15 @@ impl Book {
     pub fn shutdown(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.interrupt.interrupt();
+        let mut readers = lock(&self.readers);
+        while readers.active.iter().any(Option::is_some) {
+            readers.active.iter().flatten().for_each(InterruptHandle::interrupt);
+            // A reader between two statements sees no interrupt: ask again.
+            readers = self.read.wait_timeout(readers, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        readers.idle.clear();
+        drop(readers);
         // The writer last: only it can fold the log back into the file.
-        lock(&self.readers).clear();
         if let Some(conn) = lock(&self.writer).take() {
             // A pending interrupt would also stop the fold; a new statement ends it.
             let _ = conn.query_row("SELECT 1", [], |_| Ok(()));
@@ -148,20 +205,23 @@ impl Book {
 
     /// Reads with a connection of its own, never waiting for a writer.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.check_open()?;
-        let idle = lock(&self.readers).pop();
+        let idle = lock(&self.readers).idle.pop();
         let conn = match idle {
             Some(conn) => conn,
-            None => open(&self.dir, &self.vault.key, OpenMode::Read)?,
+            None => {
+                self.check_open()?;
+                open(&self.dir, &self.vault.key, OpenMode::Read)?
+            }
         };
-        let tx = conn.unchecked_transaction()?;
-        let result = read(&tx);
-        drop(tx);
-        let mut readers = lock(&self.readers);
-        if readers.len() < IDLE_READERS && !self.is_closed() {
-            readers.push(conn);
-        }
-        result
+        let place = {
+            let mut readers = lock(&self.readers);
+            // Under the lock that a shutdown takes: it either sees this reader or is seen here.
+            self.check_open()?;
+            readers.begin(conn.get_interrupt_handle())
+        };
+        let reading = Reading { book: self, place, conn: Some(conn) };
+        let tx = reading.conn.as_ref().ok_or(Error::Closed)?.unchecked_transaction()?;
+        read(&tx).map_err(|error| if self.is_closed() { Error::Closed } else { error })
     }
 
     /// Writes in one transaction, then tells observers; nothing is told, and nothing kept, where `write` fails.
@@ -171,8 +231,7 @@ impl Book {
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let actor = *lock(&self.actor);
-        let mut group = [0u8; 16];
-        self.env.fill(&mut group);
+        let group = PushGroup::new(self.env.as_ref());
         let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, changed: Vec::new() };
         let result = write(&mut tx)?;
         let changed = std::mem::take(&mut tx.changed);

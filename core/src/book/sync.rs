@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
 use super::{Book, identity, lock};
-use crate::document::{Actor, ChangeHash, Document, hash_bytes, open_envelope};
+use crate::document::{ActionId, Actor, ChangeHash, Document, hash_bytes, open_envelope};
 use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
@@ -192,8 +192,8 @@ impl Book {
         }
     }
 
-    /// The next request: what waits, and where this device stands in the feed.
-    pub(crate) fn next_page(&self) -> Result<SyncRequest> {
+    /// The next request: what waits, and where this device stands in the feed. `shrink` halves what is pushed, each time.
+    pub(crate) fn next_page(&self, shrink: u32) -> Result<SyncRequest> {
         self.read(|conn| {
             let mut request = SyncRequest {
                 epoch: Meta::Epoch.get(conn)?.unwrap_or_default(),
@@ -204,7 +204,7 @@ impl Book {
                 want: wanted(conn)?,
                 ..SyncRequest::default()
             };
-            push(conn, &mut request)?;
+            push(conn, &mut request, shrink)?;
             Ok(request)
         })
     }
@@ -266,7 +266,8 @@ fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
 }
 
 /// Adds whole groups from the outbox to a request.
-fn push(conn: &Connection, request: &mut SyncRequest) -> Result<()> {
+fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32) -> Result<()> {
+    let (max_items, max_bytes) = (MAX_PUSH_ITEMS >> shrink, MAX_PUSH_BYTES >> shrink);
     let items = OutboxItem::waiting(conn, u32::try_from(MAX_PUSH_ITEMS + wire::MAX_GROUP).unwrap_or(u32::MAX))?;
     let mut index: std::collections::HashMap<RecordId, u32> = std::collections::HashMap::new();
     let mut bytes = 0;
@@ -276,7 +277,7 @@ fn push(conn: &Connection, request: &mut SyncRequest) -> Result<()> {
         let size = rest.iter().take_while(|item| item.group == first.group).count();
         let (group, after) = rest.split_at_checked(size).unwrap_or((rest, &[]));
         let weight: usize = group.iter().map(|item| item.bytes.len() + 40).sum();
-        if count > 0 && (count + size > MAX_PUSH_ITEMS || bytes + weight > MAX_PUSH_BYTES) {
+        if count > 0 && (count + size > max_items || bytes + weight > max_bytes) {
             break;
         }
         (bytes, count, rest) = (bytes + weight, count + size, after);
@@ -309,7 +310,9 @@ impl Tx<'_> {
                 self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
                 report.pushed += changes;
             }
-            Outcome::Held => report.held += changes,
+            Outcome::Held | Outcome::Other(_) => report.held += changes,
+            // An import's records have nothing to do with each other: one that is refused must not keep out the rest.
+            Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
             Outcome::Refused => {
                 // What is written again must not repeat the numbers of what was refused.
                 self.actor = identity::new_actor(self.sql, self.env)?;
@@ -318,6 +321,11 @@ impl Tx<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_import(&self, group: &[u8]) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox o JOIN action a ON a.id = o.action WHERE o.grp = ?1 AND o.state = 0 AND a.kind = 'import')";
+        Ok(self.sql.prepare_cached(sql)?.query_row([group], |row| row.get(0))?)
     }
 
     /// Takes one record of the feed. A record that does not pass is set aside alone; the feed goes on.
@@ -329,8 +337,8 @@ impl Tx<'_> {
         let taken = match entry.form {
             Form::Snapshot => self.take_snapshot(id, entry)?,
             Form::Changes => self.take_changes(id, entry)?,
-            // Scopes and erasure come with a later protocol; a server of this one sends neither.
-            Form::Leave | Form::Erased => Err("form"),
+            // Scopes, erasure and whatever a newer server knows: kept aside until this release is updated.
+            Form::Leave | Form::Erased | Form::Other(_) => Err("form"),
         };
         match taken {
             Ok(()) => report.pulled += 1,
@@ -497,28 +505,15 @@ impl Tx<'_> {
         Meta::Directory.set(self.sql, &directory.version.to_be_bytes())
     }
 
-    /// Puts the own changes of a record into the outbox again, one group for the record.
-    fn queue_own(&self, stored: &StoredDoc, document: &Document) -> Result<()> {
-        let mut group = [0u8; 16];
-        self.env.fill(&mut group);
+    /// Puts the own changes of a record into the outbox again.
+    fn queue_own(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
         let entries = document.changes();
         let bytes: std::collections::HashMap<ChangeHash, Vec<u8>> = document.changes_since(&[]).into_iter().collect();
         for entry in entries {
             let own = entry.actor.map_or(Ok(false), |actor: Actor| identity::is_own(self.sql, actor))?;
             let (true, Some(bytes)) = (own, bytes.get(&entry.hash)) else { continue };
-            let action = entry.message.as_ref().map_or(group, |message| message.action.0);
-            self.sql.execute(
-                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    group,
-                    stored.id.as_bytes(),
-                    stored.kind,
-                    stored.generation,
-                    entry.hash.0,
-                    action,
-                    crate::document::seal_envelope(bytes)
-                ],
-            )?;
+            let action = entry.message.as_ref().map_or(ActionId([0; 16]), |message| message.action);
+            self.enqueue(stored.kind, stored.id, stored.generation, entry.hash, action, bytes)?;
         }
         Ok(())
     }

@@ -117,10 +117,15 @@ impl Document {
         let mut written = Vec::new();
         // At the older heads first: the change at the present heads then follows them all.
         for (base, edits) in groups {
-            written.extend(self.commit(Some(&base), &edits, context)?);
+            let mut base = base;
+            for part in parts(edits) {
+                let change = self.commit(Some(&base), &part, context)?;
+                base = change.as_ref().map_or(base, |change| vec![change.hash]);
+                written.extend(change);
+            }
         }
-        if !now.is_empty() {
-            written.extend(self.commit(None, &now, context)?);
+        for part in parts(now) {
+            written.extend(self.commit(None, &part, context)?);
         }
         Ok(written)
     }
@@ -238,6 +243,56 @@ impl Document {
         let keys = edits.iter().map(|edit| edit.key().to_owned()).collect();
         Ok(Some(Written { hash, bytes: change.raw_bytes().to_vec(), keys }))
     }
+}
+
+/// Every character of a text is an operation, and a change may have so many: a large edit of a text becomes several.
+const MAX_TEXT_STEP: usize = 8_000;
+
+/// Splits edits so that each part fits into one change.
+fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
+    let mut first = Vec::new();
+    let mut rest = Vec::new();
+    for edit in edits {
+        let Edit::Text { key, from, to } = edit else {
+            first.push(edit);
+            continue;
+        };
+        let mut at = from;
+        for (step, next) in text_steps(&at, &to).into_iter().enumerate() {
+            let part = Edit::Text { key: key.clone(), from: at, to: next.clone() };
+            if step == 0 { first.push(part) } else { rest.push(vec![part]) }
+            at = next;
+        }
+    }
+    if first.is_empty() { rest } else { std::iter::once(first).chain(rest).collect() }
+}
+
+/// The texts on the way from one to another, each at most [`MAX_TEXT_STEP`] characters from the last.
+fn text_steps(from: &str, to: &str) -> Vec<String> {
+    let (old, new): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let same_end = |a: &[char], b: &[char]| a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let end = same_end(old.get(start..).unwrap_or_default(), new.get(start..).unwrap_or_default());
+    let tail: String = new.iter().skip(new.len() - end).collect();
+    let head: String = new.iter().take(start).collect();
+    let (gone, come) = (old.len() - start - end, new.len() - start - end);
+    let mut steps = Vec::new();
+    if gone + come <= MAX_TEXT_STEP {
+        return vec![to.to_owned()];
+    }
+    let mut left = gone;
+    while left > 0 {
+        left = left.saturating_sub(MAX_TEXT_STEP);
+        let middle: String = old.iter().skip(start).take(left).collect();
+        steps.push(format!("{head}{middle}{tail}"));
+    }
+    let mut placed = 0;
+    while placed < come {
+        placed = (placed + MAX_TEXT_STEP).min(come);
+        let middle: String = new.iter().skip(start).take(placed).collect();
+        steps.push(format!("{head}{middle}{tail}"));
+    }
+    steps
 }
 
 fn tx_commit(tx: Transaction<'_>, context: &Context<'_>) -> Option<ChangeHash> {

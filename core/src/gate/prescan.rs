@@ -63,9 +63,9 @@ impl Limits {
 
     /// What one document may hold.
     pub const DOCUMENT: Limits = Limits {
-        bytes: 4 * 1024 * 1024,
+        bytes: 3 * 1024 * 1024,
         ops: 200_000,
-        value_bytes: 4 * 1024 * 1024,
+        value_bytes: 3 * 1024 * 1024,
         deps: 256,
         actors: 4096,
         message_bytes: 256,

@@ -10,7 +10,7 @@ pub(crate) use docs::{State, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{OpenMode, open};
-pub(crate) use outbox::OutboxItem;
+pub(crate) use outbox::{OutboxItem, PushGroup};
 pub(crate) use row::{delete_derived, derive, row_values};
 
 use rusqlite::Transaction;
@@ -30,7 +30,7 @@ pub(crate) struct Tx<'a> {
     /// The actor that this store writes as.
     pub actor: Actor,
     /// The push group of this transaction's changes: the server takes them together or not at all.
-    pub group: [u8; 16],
+    pub group: PushGroup,
     /// Records that changed, for observers.
     pub changed: Vec<(Kind, RecordId)>,
 }

@@ -3,10 +3,31 @@
 use rusqlite::{Connection, params};
 
 use super::Tx;
+use crate::sync::wire::MAX_GROUP;
 use crate::document::{ActionId, ChangeHash, Message, Written, hashes, seal_envelope};
+use crate::env::Env;
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::Kind;
+
+/// A push group in the making.
+pub(crate) struct PushGroup {
+    id: [u8; 16],
+    items: usize,
+    bytes: usize,
+}
+
+impl PushGroup {
+    /// An empty group.
+    pub fn new(env: &dyn Env) -> Self {
+        let mut id = [0; 16];
+        env.fill(&mut id);
+        Self { id, items: 0, bytes: 0 }
+    }
+}
+
+/// Most bytes of the changes of one group: a request has room for one and more.
+const MAX_GROUP_BYTES: usize = 400_000;
 
 /// An edit in the outbox.
 #[derive(Debug, Clone)]
@@ -74,27 +95,46 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Puts own changes of one record into the outbox, in the push group of this transaction, and notes them under
-    /// their action.
-    pub fn send(&self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
+    /// Puts own changes of one record into the outbox and notes them under their action.
+    pub fn send(&mut self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
         for change in written {
-            self.sql
-                .prepare_cached(
-                    "INSERT INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
-                    self.group,
-                    id.as_bytes(),
-                    kind.code(),
-                    generation,
-                    change.hash.0,
-                    action.0,
-                    seal_envelope(&change.bytes)
-                ])?;
+            self.enqueue(kind.code(), id, generation, change.hash, action, &change.bytes)?;
             self.sql
                 .prepare_cached("INSERT OR IGNORE INTO action_doc(action, doc, kind, hash) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![action.0, id.as_bytes(), kind.code(), change.hash.0])?;
         }
         Ok(())
+    }
+
+    /// Puts one raw change into the outbox, in this transaction's push group; a full group is followed by another one.
+    pub fn enqueue(&mut self, kind: u16, id: RecordId, generation: u32, hash: ChangeHash, action: ActionId, raw: &[u8]) -> Result<()> {
+        if self.group.items >= MAX_GROUP || self.group.bytes + raw.len() > MAX_GROUP_BYTES {
+            self.group = PushGroup::new(self.env);
+        }
+        self.group.items += 1;
+        self.group.bytes += raw.len();
+        self.sql
+            .prepare_cached("INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![self.group.id, id.as_bytes(), kind, generation, hash.0, action.0, seal_envelope(raw)])?;
+        Ok(())
+    }
+
+    /// Gives each record of a waiting group a group of its own; returns whether there was more than one.
+    pub fn split_group(&self, group: &[u8]) -> Result<bool> {
+        let mut docs: Vec<RecordId> = OutboxItem::of_group(self.sql, group)?.iter().map(|item| item.doc).collect();
+        docs.sort();
+        docs.dedup();
+        for doc in docs.iter().skip(1) {
+            self.sql
+                .prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?
+                .execute(params![group, doc.as_bytes(), PushGroup::new(self.env).id])?;
+        }
+        if let Some(first) = docs.first().filter(|_| docs.len() > 1) {
+            // The server remembers its verdict on the old id.
+            self.sql
+                .prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?
+                .execute(params![group, first.as_bytes(), PushGroup::new(self.env).id])?;
+        }
+        Ok(docs.len() > 1)
     }
 }

@@ -12,6 +12,8 @@
 //! | `Sync` | answer, nothing left | end `Done` |
 //! | `Sync` | answer, something left | send sync → `Sync`; end `More` after the deadline |
 //! | `Sync` | `token_expired`, first time | send hello → `Hello` |
+//! | `Sync` | `too_large`, up to six times | send less → `Sync` |
+//! | `Join`, `Token` | `nonce_expired`, first time | send hello → `Hello` |
 //! | `Sync` | `epoch_changed` | forget the cursor, queue own changes, send sync → `Sync` |
 //! | any | `unknown_device`, `device_revoked`, `invitation_invalid` | end `Rejoin` |
 //! | any | `upgrade_required` | end `Upgrade` |
@@ -165,6 +167,9 @@ pub struct Report {
     pub set_aside: u64,
 }
 
+/// How often a request is halved before the session waits.
+const MAX_SHRINK: u32 = 6;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Start,
@@ -189,6 +194,8 @@ pub struct Session {
     deadline_ms: Option<i64>,
     refreshed: bool,
     reset: bool,
+    /// How often less was sent because the server found a request too large.
+    shrink: u32,
     report: Report,
     _lock: SyncLock,
 }
@@ -208,6 +215,7 @@ impl Session {
             deadline_ms,
             refreshed: false,
             reset: false,
+            shrink: 0,
             report: Report::default(),
             _lock: lock,
         })
@@ -355,6 +363,14 @@ impl Session {
         };
         let rejoin = |reason| move |report| End::Rejoin { report, reason };
         match ErrorCode::named(&error.code) {
+            Some(ErrorCode::TooLarge) if self.shrink < MAX_SHRINK => {
+                self.shrink += 1;
+                self.send_sync()
+            }
+            Some(ErrorCode::NonceExpired) if !self.refreshed => {
+                self.refreshed = true;
+                self.send_hello()
+            }
             Some(ErrorCode::TokenExpired) if !self.refreshed && self.joining.is_none() => {
                 self.refreshed = true;
                 self.book.drop_token()?;
@@ -385,7 +401,7 @@ impl Session {
 
     fn send_sync(&mut self) -> Result<Step> {
         let Some(token) = self.book.good_token()? else { return self.send_hello() };
-        let request = self.book.next_page()?;
+        let request = self.book.next_page(self.shrink)?;
         self.state = State::Sync;
         self.send("/v1/sync", wire::encode(&request)?, Some(token))
     }

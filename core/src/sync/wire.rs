@@ -4,7 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::document::{open_envelope, seal_compressed};
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// The newest protocol of this release.
 pub const PROTOCOL: u16 = 1;
@@ -264,19 +264,58 @@ pub struct Verdict {
     pub code: Option<String>,
 }
 
-/// What became of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Outcome {
-    /// Stored durably, now or before.
-    #[n(0)]
-    Accepted,
-    /// Not stored: changes that it depends on are missing. Send it again after them.
-    #[n(1)]
-    Held,
-    /// Not stored, and never will be.
-    #[n(2)]
-    Refused,
+/// An enumeration that is a number on the wire; a number of a newer release is kept, so that one new word does not make
+/// a whole page unreadable.
+macro_rules! wire_codes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$vdoc])* $variant,)*
+            /// A number that this release does not know.
+            Other(u32),
+        }
+
+        impl<C> Encode<C> for $name {
+            fn encode<W: minicbor::encode::Write>(&self, encoder: &mut minicbor::Encoder<W>, _: &mut C) -> Result<(), minicbor::encode::Error<W::Error>> {
+                let code = match self { $(Self::$variant => $code,)* Self::Other(code) => *code };
+                encoder.u32(code)?;
+                Ok(())
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $name {
+            fn decode(decoder: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+                Ok(match decoder.u32()? { $($code => Self::$variant,)* other => Self::Other(other) })
+            }
+        }
+    };
+}
+
+wire_codes! {
+    /// What became of a group.
+    Outcome {
+        /// Stored durably, now or before.
+        Accepted = 0,
+        /// Not stored: changes that it depends on are missing. Send it again after them.
+        Held = 1,
+        /// Not stored, and never will be.
+        Refused = 2,
+    }
+}
+
+wire_codes! {
+    /// The form of an entry.
+    Form {
+        /// The whole document.
+        Snapshot = 0,
+        /// Changes since the client's cursor, of other devices.
+        Changes = 1,
+        /// The record left the client's scope.
+        Leave = 2,
+        /// The record was erased; `generation` is the one after it.
+        Erased = 3,
+    }
 }
 
 /// A record that changed.
@@ -310,24 +349,6 @@ pub struct Entry {
     /// For a snapshot: the wall clock of its newest change.
     #[n(8)]
     pub changed_ms: Option<i64>,
-}
-
-/// The form of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum Form {
-    /// The whole document.
-    #[n(0)]
-    Snapshot,
-    /// Changes since the client's cursor, of other devices.
-    #[n(1)]
-    Changes,
-    /// The record left the client's scope.
-    #[n(2)]
-    Leave,
-    /// The record was erased; `generation` is the one after it.
-    #[n(3)]
-    Erased,
 }
 
 /// Who is who in the workspace.
@@ -436,7 +457,7 @@ error_codes! {
 ///
 /// # Errors
 /// [`Error::Internal`] for a message that cannot be encoded (a defect).
-pub fn encode<T: Encode<()>>(message: &T) -> Result<Vec<u8>> {
+pub fn encode<T: Encode<()>>(message: &T) -> crate::error::Result<Vec<u8>> {
     let raw = minicbor::to_vec(message).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(seal_compressed(&raw, 3))
 }
@@ -445,7 +466,7 @@ pub fn encode<T: Encode<()>>(message: &T) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Error::Protocol`].
-pub fn decode<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> Result<T> {
+pub fn decode<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> crate::error::Result<T> {
     let raw = open_envelope(body, MAX_INFLATED).map_err(|error| Error::Protocol(error.to_string()))?;
     let mut decoder = minicbor::Decoder::new(&raw);
     let message = decoder.decode().map_err(|_| Error::Protocol("the body is no message of the protocol".into()))?;

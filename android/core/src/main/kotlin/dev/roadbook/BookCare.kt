@@ -1,0 +1,28 @@
+package dev.roadbook
+
+/** How the book stands, and what keeps it well. */
+public sealed interface BookCare : BookPart {
+    /** How this device stands: what it has that no other device has, what waits for a decision. Fast enough for every screen. */
+    public suspend fun status(): Status = engine.read { status() }
+
+    /** The people of the workspace; empty before joining one. */
+    public suspend fun people(): List<Person> = engine.read { people() }
+
+    /** The region (ISO 3166-1, two letters) as dialled in which national phone numbers are understood; empty where none is set. */
+    public suspend fun region(): String = engine.read { region() }
+
+    /** Sets the region. Throws [BookException.Invalid] for a text that is none. */
+    public suspend fun setRegion(region: String): Unit = engine.write { setRegion(region) }
+
+    /** Makes every list and index again from the documents: the repair where [check] finds rows that differ. Long. */
+    public suspend fun rebuild(): RebuildReport = engine.long { rebuild() }
+
+    /** Checks the file and every document against its row, and changes nothing. Empty where all is well. Long. */
+    public suspend fun check(): List<Finding> = engine.long { check() }
+
+    /**
+     * Checks at most [limit] documents that came from the server and were never opened; returns how many are left. For idle
+     * moments.
+     */
+    public suspend fun verifySome(limit: Int): Long = engine.long { verifySome(rows(limit)) }.toLong()
+}

@@ -1,0 +1,18 @@
+package dev.roadbook
+
+import dev.roadbook.ids.Identifier
+
+/** Who changed what, and back again. Both work offline. */
+public sealed interface BookHistory : BookPart {
+    /** The changes of a record, oldest first, with their authors. */
+    public suspend fun history(id: RecordId): List<HistoryEntry> = engine.read { history(id) }
+
+    /** The changes of a record, oldest first, with their authors. */
+    public suspend fun history(id: Identifier): List<HistoryEntry> = history(id.text)
+
+    /**
+     * Undoes an action of this device: the given one, or else the last that was not undone. Fields that somebody changed
+     * since are left alone and named. Undo the report's `action` to redo. Throws [BookException.NothingToUndo].
+     */
+    public suspend fun undo(action: ActionId? = null): UndoReport = engine.write { undo(action) }
+}

@@ -1,0 +1,115 @@
+package dev.roadbook
+
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertNotNull
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+
+/** Copy, change, save; and what apps decide by when it fails. */
+class SavingTest {
+    @Test
+    fun `copy, change, save keeps what the form did not touch`() = withBook { book, _ ->
+        val read = book.savedDeal()
+        book.save(read.copy(organization = "Acme"))
+        val saved = book.save(read.copy(title = "Big pumps"))
+        assertEquals("Big pumps", saved.title)
+        assertEquals("Acme", saved.organization)
+    }
+
+    @Test
+    fun `saving the same form twice writes once`() = withBook { book, _ ->
+        val form = book.newDeal().copy(title = "Pumps")
+        val first = book.save(form)
+        assertEquals(first, book.save(form))
+        assertEquals(first, book.save(first))
+        assertEquals(1, book.history(first.id).size)
+    }
+
+    @Test
+    fun `all problems of a form arrive, each with its field and code`() = withBook { book, _ ->
+        val form = book.newDeal().copy(
+            title = "",
+            organization = "x".repeat(201),
+            value = Money(1, "ZZZ"),
+            position = Position(Stage.New, Outcome.Lost),
+        )
+        val invalid = thrown<BookException.Invalid> { book.save(form) }
+        assertEquals(
+            mapOf(
+                "title" to ProblemCode.Required,
+                "organization" to ProblemCode.TooLong(200u),
+                "value" to ProblemCode.UnknownCurrency,
+                "lost_reason" to ProblemCode.Required,
+            ),
+            invalid.problems.associate { it.field to it.code },
+        )
+    }
+
+    @Test
+    fun `each refusal to save is a decision of its own`() = withBook { book, _ ->
+        thrown<BookException.NothingToUndo> { book.undo() }
+        val deal = book.savedDeal()
+        val absent = book.newDeal().id
+        val notFound = thrown<BookException.NotFound> { book.deal(absent) }
+        assertEquals("deal" to absent.text, notFound.kind to notFound.id)
+        thrown<BookException.NotFound> { book.conflicts(absent) }
+        thrown<BookException.StaleForm> { book.save(deal.copy(version = "no version")) }
+        thrown<BookException.Invalid> { book.settle("${Kind.DEAL.name.lowercase()}:${deal.id}/title", "no value") }
+        assertEquals(emptyList<Conflict>(), book.conflicts(deal.id))
+        assertEquals(emptyList<RecordLink>(), book.disputed())
+        assertEquals(emptyList<Refusal>(), book.refusals())
+    }
+
+    @Test
+    fun `several edits are one action with one undo`() = withBook { book, _ ->
+        val old = book.savedDeal("Old")
+        val deal = book.newDeal().copy(title = "New")
+        val task = book.newTask().copy(title = "Call", links = listOf(deal.toLink()))
+        val applied = book.apply(listOf(deal.toEdit(), task.toEdit(), old.toLink().toDeletion()), why = "call")
+        assertEquals("New", applied.deals.single().title)
+        assertEquals(listOf(deal.toLink()), applied.tasks.single().links)
+        assertTrue(applied.contacts.isEmpty())
+        assertNotNull(book.deal(old.id).deleted)
+        assertEquals("call", book.history(task.id).single().kind)
+        assertTrue(book.history(task.id).single().author.own)
+
+        val undone = book.undo(applied.action)
+        assertEquals(applied.action, undone.undone)
+        assertEquals(3, undone.records.size)
+        assertNull(book.deal(old.id).deleted)
+        assertNotEquals(undone.action, undone.undone)
+    }
+
+    @Test
+    fun `nothing of an action is written when one edit fails`() = withBook { book, _ ->
+        thrown<BookException.Invalid> {
+            book.apply(listOf(book.newDeal().copy(title = "Pumps").toEdit(), book.newTask().toEdit()), why = "call")
+        }
+        assertTrue(book.deals().items.isEmpty())
+    }
+
+    @Test
+    fun `a deleted record leaves the lists and can be read`() = withBook { book, _ ->
+        val deal = book.savedDeal()
+        book.delete(deal.toLink())
+        assertTrue(book.deals().items.isEmpty())
+        assertEquals(deal.id, book.deals(DealFilter(deleted = true)).items.single().id)
+        assertNotNull(book.deal(deal.id).deleted)
+    }
+
+    @Test
+    fun `lists come in pages, and search finds across kinds`() = withBook { book, _ ->
+        repeat(5) { book.savedDeal("Pumps $it") }
+        book.save(book.newTask().copy(title = "Pumps again"))
+        val first = book.deals(limit = 3)
+        val second = book.deals(after = first.next, limit = 3)
+        assertEquals(listOf("Pumps 0", "Pumps 1", "Pumps 2", "Pumps 3", "Pumps 4"), (first.items + second.items).map { it.title })
+        assertNull(second.next)
+        val found = book.search("pump")
+        assertEquals(setOf(Kind.DEAL, Kind.TASK), found.map { it.record.kind }.toSet())
+        assertEquals(Kind.TASK, book.kindOf(found.first { it.record.kind == Kind.TASK }.record.id))
+        thrown<BookException.Invalid> { book.contacts(after = "no place") }
+    }
+}

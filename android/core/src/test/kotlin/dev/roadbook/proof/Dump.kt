@@ -1,0 +1,184 @@
+package dev.roadbook.proof
+
+import dev.roadbook.Book
+import dev.roadbook.Channel
+import dev.roadbook.ChannelKind
+import dev.roadbook.Contact
+import dev.roadbook.ContactFilter
+import dev.roadbook.CustomField
+import dev.roadbook.CustomValue
+import dev.roadbook.Deal
+import dev.roadbook.DealFilter
+import dev.roadbook.Due
+import dev.roadbook.Instant
+import dev.roadbook.Kind
+import dev.roadbook.Outcome
+import dev.roadbook.PostalAddress
+import dev.roadbook.Priority
+import dev.roadbook.RecordLink
+import dev.roadbook.Stage
+import dev.roadbook.TaskFilter
+import dev.roadbook.TaskItem
+import dev.roadbook.TaskStatus
+
+/** The whole book as canonical JSON, deleted records included, read as an app reads: pages of rows, then record by record. */
+internal suspend fun Book.dump(): String {
+    val contacts = everyId { deleted, after ->
+        val page = contacts(ContactFilter(deleted = deleted), after = after)
+        page.items.map { it.id } to page.next
+    }
+    val deals = everyId { deleted, after ->
+        val page = deals(DealFilter(deleted = deleted), after = after)
+        page.items.map { it.id } to page.next
+    }
+    val tasks = everyId { deleted, after ->
+        val page = tasks(TaskFilter(deleted = deleted), after = after)
+        page.items.map { it.id } to page.next
+    }
+    return json(
+        mapOf(
+            "contact" to contacts.sortedBy { it.text }.map { contact(it).fields() },
+            "deal" to deals.sortedBy { it.text }.map { deal(it).fields() },
+            "task" to tasks.sortedBy { it.text }.map { task(it).fields() },
+        ),
+    )
+}
+
+private suspend fun <I> everyId(page: suspend (deleted: Boolean, after: String?) -> Pair<List<I>, String?>): List<I> = buildList {
+    for (deleted in listOf(false, true)) {
+        var after: String? = null
+        do {
+            val (ids, next) = page(deleted, after)
+            addAll(ids)
+            after = next
+        } while (after != null)
+    }
+}
+
+private fun Contact.fields(): Map<String, Any?> = mapOf(
+    "id" to id.text,
+    "deleted" to deleted?.written(),
+    "given_name" to givenName.orNull(),
+    "family_name" to familyName.orNull(),
+    "organization" to organization.orNull(),
+    "job_title" to jobTitle.orNull(),
+    "owner" to owner?.text,
+    "tags" to tags.sortedWith(BY_BYTES),
+    "channels" to channels.associate { it.id to it.fields() },
+    "middle_name" to middleName.orNull(),
+    "name_prefix" to namePrefix.orNull(),
+    "name_suffix" to nameSuffix.orNull(),
+    "addresses" to addresses.associate { it.id to it.fields() },
+    "birthday" to birthday?.toString(),
+    "card_note" to cardNote.orNull(),
+    "notes" to notes,
+    "x" to x.written(),
+)
+
+private fun Deal.fields(): Map<String, Any?> = mapOf(
+    "id" to id.text,
+    "deleted" to deleted?.written(),
+    "title" to title.orNull(),
+    "value" to value?.let { "${it.minor} ${it.currency}" },
+    "position" to "${position.stage.code()}/${position.outcome.code()}",
+    "close_date" to closeDate?.toString(),
+    "owner" to owner?.text,
+    "organization" to organization.orNull(),
+    "tags" to tags.sortedWith(BY_BYTES),
+    "contacts" to contacts.map { it.text }.sorted(),
+    "lost_reason" to lostReason.orNull(),
+    "notes" to notes,
+    "x" to x.written(),
+)
+
+private fun TaskItem.fields(): Map<String, Any?> = mapOf(
+    "id" to id.text,
+    "deleted" to deleted?.written(),
+    "title" to title.orNull(),
+    "due" to due?.written(),
+    "priority" to priority.code(),
+    "status" to status.code(),
+    "owner" to owner?.text,
+    "links" to links.map { it.written() }.sorted(),
+    "tags" to tags.sortedWith(BY_BYTES),
+    "notes" to notes,
+    "x" to x.written(),
+)
+
+private fun Channel.fields(): Map<String, Any?> = mapOf(
+    "e164" to e164,
+    "extension" to extension,
+    "kind" to kind.code(),
+    "label" to label,
+    "preferred" to preferred,
+    "value" to value,
+)
+
+private fun PostalAddress.fields(): Map<String, Any?> = mapOf(
+    "city" to city,
+    "country" to country,
+    "label" to label,
+    "postcode" to postcode,
+    "region" to region,
+    "street" to street,
+)
+
+private fun List<CustomField>.written(): Map<String, Any?> = associate { field ->
+    field.id to when (val value = field.value) {
+        is CustomValue.Text -> value.text
+        is CustomValue.Number -> value.number
+        is CustomValue.Flag -> value.flag
+    }
+}
+
+private fun String.orNull(): String? = ifEmpty { null }
+
+internal fun Instant.written(): String = "$ms${if (offsetMinutes < 0) "" else "+"}$offsetMinutes"
+
+private fun Due.written(): String = when (this) {
+    is Due.Date -> date.toString()
+    is Due.Plan -> "${plan.local}[${plan.zone}]"
+}
+
+internal fun Kind.written(): String = name.lowercase()
+
+internal fun RecordLink.written(): String = "${kind.written()}:$id"
+
+private fun ChannelKind.code(): String = when (this) {
+    ChannelKind.Phone -> "phone"
+    ChannelKind.Email -> "email"
+    ChannelKind.Url -> "url"
+    ChannelKind.Messenger -> "messenger"
+    is ChannelKind.Unknown -> code
+}
+
+private fun Stage.code(): String = when (this) {
+    Stage.New -> "new"
+    Stage.Qualified -> "qualified"
+    Stage.Proposal -> "proposal"
+    Stage.Negotiation -> "negotiation"
+    is Stage.Unknown -> code
+}
+
+private fun Outcome.code(): String = when (this) {
+    Outcome.Open -> "open"
+    Outcome.Won -> "won"
+    Outcome.Lost -> "lost"
+    is Outcome.Unknown -> code
+}
+
+private fun Priority.code(): String = when (this) {
+    Priority.Low -> "low"
+    Priority.Normal -> "normal"
+    Priority.High -> "high"
+    Priority.Urgent -> "urgent"
+    is Priority.Unknown -> code
+}
+
+private fun TaskStatus.code(): String = when (this) {
+    TaskStatus.Open -> "open"
+    TaskStatus.Waiting -> "waiting"
+    TaskStatus.Done -> "done"
+    TaskStatus.Cancelled -> "cancelled"
+    is TaskStatus.Unknown -> code
+}

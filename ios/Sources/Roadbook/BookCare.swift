@@ -1,0 +1,39 @@
+/// How the book stands, and its repair.
+extension Book {
+    /// How this device stands: what is on no other device yet, what was refused, what is in conflict.
+    public func status() async throws -> Status {
+        try await read { try $0.status() }
+    }
+
+    /// The people of the workspace.
+    public func people() async throws -> [Person] {
+        try await read { try $0.people() }
+    }
+
+    /// The region whose national phone numbers are understood (ISO 3166-1, two letters); empty where none is set.
+    public func region() async throws -> String {
+        try await read { try $0.region() }
+    }
+
+    /// Sets the region.
+    public func setRegion(_ region: String) async throws {
+        try await write { try $0.setRegion(region: region) }
+    }
+
+    /// Checks the file and every document against its row, and changes nothing. Takes long on a large book.
+    public func check() async throws -> [Finding] {
+        try await long { try $0.check() }
+    }
+
+    /// Makes every derived row again from the documents. Takes long on a large book.
+    @discardableResult
+    public func rebuild() async throws -> RebuildReport {
+        try await long { try $0.rebuild() }
+    }
+
+    /// Checks some documents that came from the server and were never opened; returns how many are left. For idle time.
+    @discardableResult
+    public func verifySome(limit: Int) async throws -> UInt64 {
+        try await long { try $0.verifySome(limit: UInt32(clamping: limit)) }
+    }
+}
