@@ -53,6 +53,37 @@ roadbook_core::outcome_mirror!();
 roadbook_core::task_status_mirror!();
 roadbook_core::priority_mirror!();
 
+/// The stored codes of enumerations, for apps that keep or show them.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident, $code:ident, $named:ident;)*) => {$(
+        $(#[$doc])*
+        #[uniffi::export]
+        pub fn $code(value: $name) -> String {
+            value.code().to_owned()
+        }
+
+        /// The value with this code; `Unknown` for one that this release does not know.
+        #[uniffi::export]
+        pub fn $named(code: String) -> $name {
+            let Ok(value) = code.parse();
+            value
+        }
+    )*};
+}
+
+codes! {
+    /// The code of a kind of channel: `phone`, `email`, …
+    ChannelKind, channel_kind_code, channel_kind_named;
+    /// The code of a stage: `new`, `proposal`, …
+    Stage, stage_code, stage_named;
+    /// The code of an outcome: `open`, `won`, `lost`.
+    Outcome, outcome_code, outcome_named;
+    /// The code of a task's status: `open`, `done`, …
+    TaskStatus, task_status_code, task_status_named;
+    /// The code of a priority: `low`, `normal`, …
+    Priority, priority_code, priority_named;
+}
+
 /// The kinds of record.
 #[uniffi::remote(Enum)]
 pub enum Kind {
@@ -343,7 +374,10 @@ pub enum Owner {
     /// Those without an owner.
     Nobody,
     /// Those of a person.
-    Person(UserId),
+    Person {
+        /// The person's id.
+        id: UserId,
+    },
 }
 
 /// Which contacts.
@@ -485,11 +519,20 @@ pub struct RebuildReport {
 #[uniffi::remote(Enum)]
 pub enum Finding {
     /// The file is damaged.
-    File(String),
+    File {
+        /// What was found.
+        fault: String,
+    },
     /// The record's document cannot be opened.
-    Unreadable(RecordId),
+    Unreadable {
+        /// The record's id.
+        id: RecordId,
+    },
     /// A row does not show what the document holds: a rebuild repairs it.
-    RowDiffers(RecordId),
+    RowDiffers {
+        /// The record's id.
+        id: RecordId,
+    },
 }
 
 /// What a sync did.

@@ -47,7 +47,7 @@ fn a_damaged_page_is_reported_and_nothing_is_deleted() {
     drop(file);
     let findings = Book::open(device.dir.path(), device.vault.clone(), world.clone()).and_then(|book| book.check());
     let damaged = match &findings {
-        Ok(findings) => findings.iter().any(|finding| matches!(finding, Finding::File(_))),
+        Ok(findings) => findings.iter().any(|finding| matches!(finding, Finding::File { .. })),
         Err(error) => matches!(error, Error::Corrupt(_)),
     };
     assert!(damaged, "{findings:?}");
@@ -130,7 +130,7 @@ fn a_row_that_differs_from_its_document_is_found_and_repaired() {
     device.book.shutdown();
     device.raw().execute_batch("UPDATE deal SET title = 'Valves'").unwrap();
     device.restart().unwrap();
-    assert_eq!(device.book.check().unwrap(), [Finding::RowDiffers(saved.id.0)]);
+    assert_eq!(device.book.check().unwrap(), [Finding::RowDiffers { id: saved.id.0 }]);
     device.book.rebuild().unwrap();
     assert!(device.book.check().unwrap().is_empty());
     assert_eq!(device.book.get::<Deal>(saved.id.0).unwrap(), saved);

@@ -11,17 +11,17 @@ use crate::show::headline;
 
 fn json_of(finding: &Finding) -> Value {
     match finding {
-        Finding::File(said) => json!({"code": "file", "text": said}),
-        Finding::Unreadable(id) => json!({"code": "unreadable", "id": id.to_string()}),
-        Finding::RowDiffers(id) => json!({"code": "row_differs", "id": id.to_string()}),
+        Finding::File { fault: said } => json!({"code": "file", "text": said}),
+        Finding::Unreadable { id } => json!({"code": "unreadable", "id": id.to_string()}),
+        Finding::RowDiffers { id } => json!({"code": "row_differs", "id": id.to_string()}),
     }
 }
 
 fn text_of(book: &Book, finding: &Finding) -> String {
     match finding {
-        Finding::File(said) => format!("The file is damaged: {}. Copy the folder before anything else.", line(said)),
-        Finding::Unreadable(id) => format!("The record {id} cannot be opened; the next sync fetches it again."),
-        Finding::RowDiffers(id) => format!("The lists show {} otherwise than its record says.", headline(book, *id)),
+        Finding::File { fault: said } => format!("The file is damaged: {}. Copy the folder before anything else.", line(said)),
+        Finding::Unreadable { id } => format!("The record {id} cannot be opened; the next sync fetches it again."),
+        Finding::RowDiffers { id } => format!("The lists show {} otherwise than its record says.", headline(book, *id)),
     }
 }
 

@@ -29,7 +29,10 @@ pub enum Owner {
     /// Those without an owner.
     Nobody,
     /// Those of a person.
-    Person(UserId),
+    Person {
+        /// The person's id.
+        id: UserId,
+    },
 }
 
 /// Which contacts.
@@ -271,7 +274,7 @@ impl List<'_> {
     fn owner(&mut self, owner: Option<&Owner>) -> Result<()> {
         let person = match owner {
             None => return Ok(()),
-            Some(Owner::Person(person)) => Some(*person),
+            Some(Owner::Person { id }) => Some(*id),
             Some(Owner::Nobody) => None,
             Some(Owner::Me) => super::sync::Account::load(self.conn)?.map(|account| UserId(account.person)),
         };

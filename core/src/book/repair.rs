@@ -19,11 +19,20 @@ pub struct RebuildReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// SQLite finds the file damaged.
-    File(String),
+    File {
+        /// What was found.
+        fault: String,
+    },
     /// The record's document cannot be opened, or is not the one that its head names.
-    Unreadable(RecordId),
+    Unreadable {
+        /// The record's id.
+        id: RecordId,
+    },
     /// The query table does not show what the document holds: a rebuild repairs it.
-    RowDiffers(RecordId),
+    RowDiffers {
+        /// The record's id.
+        id: RecordId,
+    },
 }
 
 const BATCH: u32 = 500;
@@ -74,10 +83,10 @@ impl Book {
         self.read(|conn| {
             let mut statement = conn.prepare("PRAGMA cipher_integrity_check")?;
             let faults: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            findings.extend(faults.into_iter().map(Finding::File));
+            findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
             let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
             if said != "ok" {
-                findings.push(Finding::File(said));
+                findings.push(Finding::File { fault: said });
             }
             Ok(())
         })?;
@@ -89,9 +98,9 @@ impl Book {
             for stored in &batch {
                 match stored.open() {
                     Ok(document) if !self.read(|conn| same_row(conn, stored.n, &document))? => {
-                        findings.push(Finding::RowDiffers(stored.id))
+                        findings.push(Finding::RowDiffers { id: stored.id })
                     }
-                    Err(_) if stored.known_kind().is_some() => findings.push(Finding::Unreadable(stored.id)),
+                    Err(_) if stored.known_kind().is_some() => findings.push(Finding::Unreadable { id: stored.id }),
                     _ => {}
                 }
             }
