@@ -73,6 +73,9 @@ pub enum BookError {
     /// There is no action to undo.
     #[error("there is nothing to undo")]
     NothingToUndo,
+    /// The invitation is of another workspace than the book's: join with a new book.
+    #[error("this book belongs to another workspace")]
+    OtherWorkspace,
     /// The call was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -107,6 +110,7 @@ impl From<Error> for BookError {
             Error::ReadOnly => Self::ReadOnly,
             Error::Unreadable(id) => Self::Unreadable { id: id.to_string() },
             Error::NothingToUndo => Self::NothingToUndo,
+            Error::OtherWorkspace => Self::OtherWorkspace,
             Error::Cancelled => Self::Cancelled,
             Error::Io { what, source } => Self::File { what: format!("{what}: {source}") },
             Error::Protocol(detail) => Self::Internal { detail },

@@ -182,6 +182,7 @@ fn code(error: &Error) -> &'static str {
         Error::ReadOnly => "read_only",
         Error::Unreadable(_) => "unreadable",
         Error::NothingToUndo => "nothing_to_undo",
+        Error::OtherWorkspace => "other_workspace",
         Error::Protocol(_) => "protocol",
         Error::Io { .. } => "io",
         Error::Sqlite(_) => "store",

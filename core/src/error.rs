@@ -125,6 +125,9 @@ pub enum Error {
     /// The action cannot be undone.
     #[error("there is nothing to undo")]
     NothingToUndo,
+    /// The invitation is of another workspace than the one that the book's records belong to.
+    #[error("this book belongs to another workspace; join this one with a new store, so that no record goes to the wrong firm")]
+    OtherWorkspace,
     /// A server's answer is not one of the protocol.
     #[error("the answer is not from a Roadbook server: {0}")]
     Protocol(String),

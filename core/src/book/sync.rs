@@ -164,12 +164,13 @@ impl Book {
                 workspace: joined.workspace.clone(),
                 workspace_name: joined.workspace_name.clone(),
             };
+            if previous.is_some_and(|previous| previous.workspace.as_bytes() != account.workspace.as_slice()) {
+                return Err(Error::OtherWorkspace);
+            }
             let bytes = minicbor::to_vec(&account).map_err(|error| Error::Internal(error.to_string()))?;
             Meta::Account.set(tx.sql, &bytes)?;
-            if Account::load(tx.sql)?.is_none_or(|account| previous.is_some_and(|old| old.workspace != account.workspace)) {
-                // The records of one firm never go to another one's server.
-                return Err(Error::invalid("workspace", crate::error::ProblemCode::Format));
-            }
+            // An answer with malformed ids is none.
+            Account::load(tx.sql)?;
             Meta::ServerUrl.set(tx.sql, url.as_bytes())?;
             tx.keep_token(&joined.token)
         })
