@@ -3,7 +3,7 @@
 //! A [`Book`] keeps contacts, deals and tasks as CRDT documents in an encrypted SQLite store. Everything works with
 //! no network; [`sync`] says which requests bring devices together, and its caller sends them.
 //!
-//! - [`record`]: what a record is; [`records`]: the record types, each one definition.
+//! - [`mod@record`]: what a record is; [`records`]: the record types, each one definition.
 //! - [`value`]: the types of single values and their frozen encodings.
 //! - [`document`]: records as Automerge documents; [`gate`]: what others wrote passes here first.
 //! - [`book`]: the object that apps hold; [`search`], [`import`]: around it.

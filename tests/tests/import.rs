@@ -1,5 +1,7 @@
 //! Contacts from files: a stranger's cards come in once, whatever is tried.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use std::io::BufReader;
 
 use roadbook_core::book::{ContactFilter, ContactSort, ImportReport, Progress};

@@ -1,14 +1,16 @@
 //! Several devices on one record: every touched value survives, and nobody conflicts with themselves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use roadbook_core::book::Book;
-use roadbook_core::{Problem, ProblemCode};
 use roadbook_core::id::DealId;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::sync::End;
 use roadbook_core::value::{Channel, ChannelKind, Money, Outcome, Position, Priority, Stage, TaskStatus};
+use roadbook_core::{Problem, ProblemCode};
 use roadbook_tests::relay::Relay;
 use roadbook_tests::{Device, World};
 

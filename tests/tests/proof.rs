@@ -5,6 +5,8 @@
 //! `ROADBOOK_PROOF_SWIFT` (command lines that start the two programs) and, where the Swift program runs in a root of its
 //! own, `ROADBOOK_PROOF_SWIFT_REPO` (where that root has this repository).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

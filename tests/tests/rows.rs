@@ -1,5 +1,7 @@
 //! Rows that came with a snapshot: shown at once, and equal to what the document gives when it is opened.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use roadbook_core::Error;
 use roadbook_core::book::{Book, ContactFilter, ContactSort};
 use roadbook_core::record::Kind;

@@ -1,5 +1,7 @@
 //! Saving forms: what is written, and what is not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use roadbook_core::book::{ContactFilter, ContactSort};
 use roadbook_core::id::DealId;
 use roadbook_core::records::{Contact, Deal};

@@ -1,5 +1,7 @@
 //! The client's state machine against its table (in `core/src/sync/session.rs`): each row of it is one test or more.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use std::sync::Arc;
 
 use roadbook_core::Error;

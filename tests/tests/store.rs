@@ -1,5 +1,7 @@
 //! The store: what it keeps through restarts, wrong keys, damage, other processes; and that what is derived is derived.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex};
 

@@ -7,7 +7,11 @@ use crate::{needs, places};
 pub fn run(quick: bool, json: Option<&str>) -> Result {
     needs::ensure(needs::TO_BUILD)?;
     let root = places::root()?;
-    sh::run(sh::command("cargo").args(["build", "--release", "-p", "roadbook-server", "-p", "roadbook-tests", "--bins"]).current_dir(&root))?;
+    sh::run(
+        sh::command("cargo")
+            .args(["build", "--release", "-p", "roadbook-server", "-p", "roadbook-tests", "--bins"])
+            .current_dir(&root),
+    )?;
     let mut bench = sh::command(places::target()?.join("release/roadbook-bench"));
     if quick {
         bench.arg("--quick");

@@ -52,7 +52,8 @@ fn write(path: &Path, text: &str) -> Result {
 
 fn copy_repository(root: &Path, copy: &Path) -> Result {
     let _ = std::fs::remove_dir_all(copy);
-    let files = sh::read(sh::command("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root))?;
+    let files =
+        sh::read(sh::command("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root))?;
     for file in files.split('\0').filter(|file| !file.is_empty()) {
         let (from, to) = (root.join(file), copy.join(file));
         let io = |why: std::io::Error| format!("cannot copy {file}: {why}");

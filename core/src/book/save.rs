@@ -352,7 +352,10 @@ impl Tx<'_> {
         let context = Context { base: &base, actor: self.actor, own: &own, formed: &formed, message, at_ms: self.now().ms };
         let written = document.write(edits.clone(), &context)?;
         for edit in &edits {
-            let hash = written.iter().rev().find(|change| change.keys.iter().any(|key| key == edit.key()))
+            let hash = written
+                .iter()
+                .rev()
+                .find(|change| change.keys.iter().any(|key| key == edit.key()))
                 .map(|change| change.hash.to_string());
             let parts = saved.entry(edit.key().to_owned()).or_default();
             parts.push(SavedPart { hash, value: edit.wanted() });

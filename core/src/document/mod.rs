@@ -18,7 +18,7 @@ mod write;
 pub use actor::Actor;
 pub use automerge::ChangeHash;
 pub(crate) use envelope::seal_compressed;
-pub use envelope::{open_envelope, seal_envelope};
+pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
 pub use history::{ChangeEntry, difference};
 pub use message::{ActionId, Code, Message};
 pub use read::{Candidate, Reading};

@@ -260,7 +260,11 @@ fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
         let mut at = from;
         for (step, next) in text_steps(&at, &to).into_iter().enumerate() {
             let part = Edit::Text { key: key.clone(), from: at, to: next.clone() };
-            if step == 0 { first.push(part) } else { rest.push(vec![part]) }
+            if step == 0 {
+                first.push(part)
+            } else {
+                rest.push(vec![part])
+            }
             at = next;
         }
     }

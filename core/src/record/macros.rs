@@ -3,7 +3,7 @@
 /// Defines a record type: the struct that apps copy and save, the row that lists show, the [`Definition`], and a macro
 /// that repeats the two structs for the bindings.
 ///
-/// A field reads `name: Type = shape [options]`: the shape is a module of [`crate::record`] (`register`, `set`,
+/// A field reads `name: Type = shape [options]`: the shape is a module of [`mod@crate::record`] (`register`, `set`,
 /// `keyed`, `text`), the options are methods of [`Field`]. Fields under `row` have columns in the query table and
 /// stand in the row; fields under `record` stand in the record only. A new field goes to the end of its section.
 ///

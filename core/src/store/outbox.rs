@@ -3,12 +3,12 @@
 use rusqlite::{Connection, params};
 
 use super::Tx;
-use crate::sync::wire::MAX_GROUP;
 use crate::document::{ActionId, ChangeHash, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::Kind;
+use crate::sync::wire::MAX_GROUP;
 
 /// A push group in the making.
 pub(crate) struct PushGroup {
@@ -107,14 +107,24 @@ impl Tx<'_> {
     }
 
     /// Puts one raw change into the outbox, in this transaction's push group; a full group is followed by another one.
-    pub fn enqueue(&mut self, kind: u16, id: RecordId, generation: u32, hash: ChangeHash, action: ActionId, raw: &[u8]) -> Result<()> {
+    pub fn enqueue(
+        &mut self,
+        kind: u16,
+        id: RecordId,
+        generation: u32,
+        hash: ChangeHash,
+        action: ActionId,
+        raw: &[u8],
+    ) -> Result<()> {
         if self.group.items >= MAX_GROUP || self.group.bytes + raw.len() > MAX_GROUP_BYTES {
             self.group = PushGroup::new(self.env);
         }
         self.group.items += 1;
         self.group.bytes += raw.len();
         self.sql
-            .prepare_cached("INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
             .execute(params![self.group.id, id.as_bytes(), kind, generation, hash.0, action.0, seal_envelope(raw)])?;
         Ok(())
     }
@@ -125,15 +135,19 @@ impl Tx<'_> {
         docs.sort();
         docs.dedup();
         for doc in docs.iter().skip(1) {
-            self.sql
-                .prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?
-                .execute(params![group, doc.as_bytes(), PushGroup::new(self.env).id])?;
+            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
+                group,
+                doc.as_bytes(),
+                PushGroup::new(self.env).id
+            ])?;
         }
         if let Some(first) = docs.first().filter(|_| docs.len() > 1) {
             // The server remembers its verdict on the old id.
-            self.sql
-                .prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?
-                .execute(params![group, first.as_bytes(), PushGroup::new(self.env).id])?;
+            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
+                group,
+                first.as_bytes(),
+                PushGroup::new(self.env).id
+            ])?;
         }
         Ok(docs.len() > 1)
     }
