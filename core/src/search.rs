@@ -58,6 +58,13 @@ impl SearchText {
         (&self.words, latin(&self.words), &self.digits)
     }
 
+    /// Forgets the text of the row `n`.
+    pub(crate) fn forget(conn: &Connection, n: i64) -> Result<()> {
+        conn.prepare_cached("DELETE FROM search WHERE rowid = ?1")?.execute([n])?;
+        conn.prepare_cached("DELETE FROM phone WHERE rowid = ?1")?.execute([n])?;
+        Ok(())
+    }
+
     /// Indexes the text for the row `n`, instead of `old`.
     pub(crate) fn store(&self, conn: &Connection, n: i64, old: Option<&Self>) -> Result<()> {
         if old == Some(self) {

@@ -232,8 +232,10 @@ impl Book {
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let actor = *lock(&self.actor);
         let group = PushGroup::new(self.env.as_ref());
-        let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, changed: Vec::new() };
-        let result = write(&mut tx)?;
+        let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), changed: Vec::new() };
+        let result = write(&mut tx).and_then(|result| tx.write_search().map(|()| result));
+        // A statement that a shutdown interrupted is no failure of its own.
+        let result = result.map_err(|error| if self.is_closed() { Error::Closed } else { error })?;
         let changed = std::mem::take(&mut tx.changed);
         if self.is_closed() {
             return Err(Error::Closed);

@@ -168,7 +168,7 @@ impl Tx<'_> {
         let before = document.read(None).values;
         if clean.heads() == document.definition().skeleton.last() && fallen.is_empty() {
             // The refused edit made the record: nothing is left of it but the refusal.
-            crate::store::delete_derived(self.sql, kind.definition(), stored.n)?;
+            self.delete_derived(kind.definition(), stored.n)?;
             self.sql.execute("DELETE FROM doc WHERE n = ?1", [stored.n])?;
             self.changed.push((kind, id));
             return Ok(());

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
-use crate::store::{Meta, OutboxItem, State, StoredDoc, Tx, delete_derived, derive};
+use crate::store::{Meta, OutboxItem, State, StoredDoc, Tx};
 use crate::sync::wire::{
     self, Directory, Entry, Form, JoinResponse, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse,
     TokenResponse, Verdict,
@@ -379,7 +379,7 @@ impl Tx<'_> {
             self.insert_unopened(id, entry, &heads, sealed, None)?;
             return Ok(Ok(()));
         };
-        let waiting = OutboxItem::waiting_of(self.sql, id)?;
+        let waiting = if existing.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
         if waiting.is_empty()
             && healthy.is_none()
             && let Some(values) = usable_row(kind, entry)
@@ -414,7 +414,7 @@ impl Tx<'_> {
         let Ok(passed) = passed else { return Ok(Err("merge")) };
         document = passed.document;
         if let Some(stored) = &existing {
-            delete_derived(self.sql, kind.definition(), stored.n)?;
+            self.delete_derived(kind.definition(), stored.n)?;
         }
         self.put_doc(id, entry.generation, &document, None)?;
         self.forget_set_aside(id)
@@ -460,7 +460,7 @@ impl Tx<'_> {
                 |row| row.get(0),
             )?;
         if let Some(values) = values {
-            derive(self.sql, n, values, None)?;
+            self.derive(n, values, None)?;
         }
         Ok(())
     }

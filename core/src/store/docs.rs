@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Tx, delete_derived, derive};
+use super::Tx;
 use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -98,7 +98,7 @@ impl Tx<'_> {
 
     /// Rewrites a row from its document and marks it verified.
     pub fn verify(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
-        delete_derived(self.sql, document.definition(), stored.n)?;
+        self.delete_derived(document.definition(), stored.n)?;
         self.put_doc(stored.id, stored.generation, document, None)
     }
 
@@ -134,7 +134,7 @@ impl Tx<'_> {
                 ],
                 |row| row.get(0),
             )?;
-        derive(self.sql, n, &values, old)?;
+        self.derive(n, &values, old)?;
         self.changed.push((definition.kind, id));
         Ok(())
     }

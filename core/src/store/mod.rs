@@ -11,7 +11,7 @@ pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{OpenMode, open};
 pub(crate) use outbox::{OutboxItem, PushGroup};
-pub(crate) use row::{delete_derived, derive, row_values};
+pub(crate) use row::{SearchChange, row_values};
 
 use rusqlite::Transaction;
 
@@ -31,6 +31,8 @@ pub(crate) struct Tx<'a> {
     pub actor: Actor,
     /// The push group of this transaction's changes: the server takes them together or not at all.
     pub group: PushGroup,
+    /// What the search indexes are to hold, written last.
+    pub searched: Vec<SearchChange>,
     /// Records that changed, for observers.
     pub changed: Vec<(Kind, RecordId)>,
 }

@@ -6,42 +6,69 @@ use std::collections::BTreeSet;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 
+use super::Tx;
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::{Definition, FieldValue, Values};
 use crate::search::{SearchText, sort_key};
 use crate::value::RecordLink;
 
-/// Writes everything that is derived from `values` for row `n`; `old` are the values it was derived from before.
-pub(crate) fn derive(conn: &Connection, n: i64, values: &Values, old: Option<&Values>) -> Result<()> {
-    if old == Some(values) {
-        return Ok(());
-    }
-    write_row(conn, n, values)?;
-    let links = links(values);
-    if old.is_some_and(|old| self::links(old) != links) {
-        conn.prepare_cached("DELETE FROM link WHERE n = ?1")?.execute([n])?;
-    }
-    if old.is_none_or(|old| self::links(old) != links) {
-        for (field, target) in links {
-            conn.prepare_cached("INSERT OR IGNORE INTO link(n, field, target) VALUES (?1, ?2, ?3)")?
-                .execute(rusqlite::params![n, field, target.as_bytes()])?;
-        }
-    }
-    SearchText::of(values).store(conn, n, old.map(SearchText::of).as_ref())
+/// A change of the search indexes that waits for the end of the transaction.
+///
+/// FTS5 writes what it has gathered whenever SQLite opens a savepoint, as it does for every statement that may fail
+/// half-way. Its rows are therefore written last, after all other tables: a page of records is then one write of the
+/// index, not one for each record.
+pub(crate) enum SearchChange {
+    /// Indexes a text for a row, instead of what the row's text was.
+    Put { n: i64, text: SearchText, old: Option<SearchText> },
+    /// Forgets a row.
+    Delete { n: i64 },
 }
 
-/// Removes what is derived for row `n`.
-pub(crate) fn delete_derived(conn: &Connection, definition: &Definition, n: i64) -> Result<()> {
-    for sql in [
-        format!("DELETE FROM {} WHERE n = ?1", definition.table),
-        "DELETE FROM link WHERE n = ?1".into(),
-        "DELETE FROM search WHERE rowid = ?1".into(),
-        "DELETE FROM phone WHERE rowid = ?1".into(),
-    ] {
-        conn.prepare_cached(&sql)?.execute([n])?;
+/// So many waiting changes are written before the transaction's end, to bound memory.
+const MAX_WAITING: usize = 10_000;
+
+impl Tx<'_> {
+    /// Writes everything that is derived from `values` for row `n`; `old` are the values it was derived from before.
+    pub fn derive(&mut self, n: i64, values: &Values, old: Option<&Values>) -> Result<()> {
+        if old == Some(values) {
+            return Ok(());
+        }
+        let conn = self.sql;
+        write_row(conn, n, values)?;
+        let new_links = links(values);
+        let old_links = old.map(links);
+        if old_links.as_ref() != Some(&new_links) {
+            if old_links.is_some() {
+                conn.prepare_cached("DELETE FROM link WHERE n = ?1")?.execute([n])?;
+            }
+            for (field, target) in new_links {
+                conn.prepare_cached("INSERT OR IGNORE INTO link(n, field, target) VALUES (?1, ?2, ?3)")?
+                    .execute(rusqlite::params![n, field, target.as_bytes()])?;
+            }
+        }
+        self.searched.push(SearchChange::Put { n, text: SearchText::of(values), old: old.map(SearchText::of) });
+        if self.searched.len() >= MAX_WAITING { self.write_search() } else { Ok(()) }
     }
-    Ok(())
+
+    /// Removes what is derived for row `n`.
+    pub fn delete_derived(&mut self, definition: &Definition, n: i64) -> Result<()> {
+        self.sql.prepare_cached(&format!("DELETE FROM {} WHERE n = ?1", definition.table))?.execute([n])?;
+        self.sql.prepare_cached("DELETE FROM link WHERE n = ?1")?.execute([n])?;
+        self.searched.push(SearchChange::Delete { n });
+        Ok(())
+    }
+
+    /// Writes what waits for the search indexes.
+    pub fn write_search(&mut self) -> Result<()> {
+        for change in std::mem::take(&mut self.searched) {
+            match change {
+                SearchChange::Put { n, text, old } => text.store(self.sql, n, old.as_ref())?,
+                SearchChange::Delete { n } => SearchText::forget(self.sql, n)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn write_row(conn: &Connection, n: i64, values: &Values) -> Result<()> {

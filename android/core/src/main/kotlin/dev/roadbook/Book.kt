@@ -19,7 +19,8 @@ import java.io.File
  * stop at their next step instead. What was committed stays.
  *
  * **Errors.** Every call may throw a [BookException]: each of its variants is a decision for the app. After [shutdown] it is
- * [BookException.Closed]. A fault of the core itself arrives as [BookException.Internal] or [InternalException].
+ * [BookException.Closed]. An id, a date or a time that the core cannot read is [BookException.Invalid], with a problem of the
+ * field `id`, `date`, `time` or `action`. A fault of the core itself arrives as [BookException.Internal] or [InternalException].
  *
  * The functions are grouped by what they are for: [BookLists], [BookRecords], [BookSaves], [BookHistory], [BookConflicts],
  * [BookDrafts], [BookFiles], [BookSync], [BookCare].
@@ -46,8 +47,9 @@ public class Book internal constructor(internal val engine: Engine) :
     public fun changes(kind: Kind? = null): Flow<ChangeNotice> = engine.changes(kind)
 
     /**
-     * Closes the book: long work is stopped and rolled back to its last commit. Returns when the store is closed, also when
-     * the caller is cancelled meanwhile; calling it again does nothing. Call it before the app is suspended or replaced.
+     * Closes the book: reads under way are interrupted with [BookException.Closed], long work is stopped and rolled back to its
+     * last commit. Returns when all of them have ended and the store is closed, also when the caller is cancelled meanwhile;
+     * calling it again does nothing. Call it before the app is suspended or replaced.
      */
     public suspend fun shutdown() {
         withContext(NonCancellable + Dispatchers.IO) { engine.close() }

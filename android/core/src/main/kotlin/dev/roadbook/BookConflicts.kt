@@ -1,14 +1,11 @@
 package dev.roadbook
 
-import dev.roadbook.ids.Identifier
+import dev.roadbook.ids.AnyRecordIdentifier
 
 /** What needs a decision: values that disagree, and edits that the server refused. Neither blocks anything else. */
 public sealed interface BookConflicts : BookPart {
     /** The fields of a record whose concurrent values differ; the first value of each is the one shown. */
-    public suspend fun conflicts(id: RecordId): List<Conflict> = engine.read { conflicts(id) }
-
-    /** The fields of a record whose concurrent values differ. */
-    public suspend fun conflicts(id: Identifier): List<Conflict> = conflicts(id.text)
+    public suspend fun conflicts(id: AnyRecordIdentifier): List<Conflict> = engine.read { conflicts(id.record) }
 
     /** The records that have conflicts, at most [limit]. */
     public suspend fun disputed(limit: Int = 100): List<RecordLink> = engine.read { disputed(rows(limit)) }

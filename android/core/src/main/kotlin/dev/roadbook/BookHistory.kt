@@ -1,14 +1,11 @@
 package dev.roadbook
 
-import dev.roadbook.ids.Identifier
+import dev.roadbook.ids.AnyRecordIdentifier
 
 /** Who changed what, and back again. Both work offline. */
 public sealed interface BookHistory : BookPart {
     /** The changes of a record, oldest first, with their authors. */
-    public suspend fun history(id: RecordId): List<HistoryEntry> = engine.read { history(id) }
-
-    /** The changes of a record, oldest first, with their authors. */
-    public suspend fun history(id: Identifier): List<HistoryEntry> = history(id.text)
+    public suspend fun history(id: AnyRecordIdentifier): List<HistoryEntry> = engine.read { history(id.record) }
 
     /**
      * Undoes an action of this device: the given one, or else the last that was not undone. Fields that somebody changed

@@ -1,7 +1,5 @@
 package dev.roadbook
 
-import dev.roadbook.ids.Identifier
-
 /**
  * Single records. A record carries the version that it was read at: copy it, change fields, save it. A sheet is the record
  * with what its page shows beside it: conflicts, and rules that a merge broke.
@@ -30,9 +28,6 @@ public sealed interface BookRecords : BookPart {
 
     /** The kind of the record with this id, for instance of a link or a notification. */
     public suspend fun kindOf(id: RecordId): Kind = engine.read { kindOf(id) }
-
-    /** The kind of the record with this id. */
-    public suspend fun kindOf(id: Identifier): Kind = kindOf(id.text)
 
     /** An empty contact with a new id. Returns at once on any thread; nothing is stored before it is saved. */
     public fun newContact(): Contact = engine.core.newContact()

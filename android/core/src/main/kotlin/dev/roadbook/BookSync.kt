@@ -21,8 +21,8 @@ public sealed interface BookSync : BookPart {
 
     /**
      * Joins the workspace at [url] with an invitation, then syncs; records made before come along. Throws
-     * [BookException.Invalid] for an address or invitation that is none. An invitation that the server does not take ends
-     * with [SyncEnd.Rejoin].
+     * [BookException.Invalid] for an address or invitation that is none, and [BookException.OtherWorkspace] for an invitation
+     * of another workspace than the book's. An invitation that the server does not take ends with [SyncEnd.Rejoin].
      */
     public suspend fun join(
         url: String,

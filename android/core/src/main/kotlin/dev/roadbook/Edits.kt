@@ -1,7 +1,5 @@
 package dev.roadbook
 
-import dev.roadbook.ids.Identifier
-
 /*
  * What makes `book.apply(listOf(deal.toEdit(), task.toEdit(), old.toLink().toDeletion()), why = "call")` read well.
  */
@@ -19,13 +17,13 @@ public fun TaskItem.toEdit(): Edit = Edit.SaveTask(this)
 public fun RecordLink.toDeletion(): Edit = Edit.Delete(this)
 
 /** A link to this contact. */
-public fun Contact.toLink(): RecordLink = id.linkAs(Kind.CONTACT)
+public fun Contact.toLink(): RecordLink = RecordLink(Kind.CONTACT, id.record)
 
 /** A link to this deal. */
-public fun Deal.toLink(): RecordLink = id.linkAs(Kind.DEAL)
+public fun Deal.toLink(): RecordLink = RecordLink(Kind.DEAL, id.record)
 
 /** A link to this task. */
-public fun TaskItem.toLink(): RecordLink = id.linkAs(Kind.TASK)
+public fun TaskItem.toLink(): RecordLink = RecordLink(Kind.TASK, id.record)
 
 /** The saved contacts, merged, in the order of their edits. */
 public val EditsApplied.contacts: List<Contact> get() = records.mapNotNull { (it as? Edit.SaveContact)?.record }
@@ -35,5 +33,3 @@ public val EditsApplied.deals: List<Deal> get() = records.mapNotNull { (it as? E
 
 /** The saved tasks, merged, in the order of their edits. */
 public val EditsApplied.tasks: List<TaskItem> get() = records.mapNotNull { (it as? Edit.SaveTask)?.record }
-
-private fun Identifier.linkAs(kind: Kind) = RecordLink(kind, text)

@@ -53,7 +53,7 @@ internal class Engine(val core: BlockingBook) {
 
     suspend fun <T> long(call: BlockingBook.() -> T): T = withContext(longCalls) { core.call() }
 
-    /** Blocks until the store is closed. */
+    /** Interrupts what reads and blocks until the store is closed; never called by a read, since it waits for all of them. */
     fun close() {
         life.cancel()
         core.shutdown()

@@ -1,5 +1,6 @@
 package dev.roadbook
 
+import dev.roadbook.ids.RecordIdentifier
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.cancelAndJoin
@@ -58,7 +59,7 @@ class ChangesTest {
     @Test
     fun `many records are many, whether in one commit or merged`() {
         val mailbox = Mailbox(null)
-        fun links(range: IntRange) = range.map { RecordLink(Kind.DEAL, "deal $it") }
+        fun links(range: IntRange) = range.map { RecordLink(Kind.DEAL, RecordIdentifier("deal $it")) }
         mailbox.changed(ChangeNotice(listOf(Kind.DEAL), links(1..200)))
         mailbox.changed(ChangeNotice(listOf(Kind.DEAL), links(1..200)))
         assertEquals(200, mailbox.take()?.records?.size)

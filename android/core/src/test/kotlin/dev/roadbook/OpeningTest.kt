@@ -1,7 +1,10 @@
 package dev.roadbook
 
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.withContext
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
@@ -10,6 +13,7 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.nio.file.Files
 import java.nio.file.attribute.PosixFilePermissions
+import java.util.concurrent.CountDownLatch
 
 /** Creating, opening, closing, and the keys. */
 class OpeningTest {
@@ -73,6 +77,26 @@ class OpeningTest {
         val again = Book.open(folder.dir, folder.vault)
         assertEquals(100uL, again.status().records)
         again.shutdown()
+    }
+
+    @Test
+    fun `shutdown waits for readers, and they hear that the book is closed`() = withBook { book, folder ->
+        book.importVCard(folder.file("many.vcf", cards(350)))
+        val read = CountDownLatch(4)
+        val readers = List(4) {
+            async(Dispatchers.Default) {
+                thrown<BookException.Closed> {
+                    while (true) {
+                        book.contacts(limit = 1000)
+                        read.countDown()
+                    }
+                }
+            }
+        }
+        withContext(Dispatchers.IO) { read.await() }
+        book.shutdown()
+        readers.awaitAll()
+        Book.open(folder.dir, folder.vault).shutdown()
     }
 
     @Test

@@ -1,11 +1,17 @@
 package dev.roadbook
 
+import dev.roadbook.ids.ActionIdentifier
+import dev.roadbook.ids.DealIdentifier
+import dev.roadbook.ids.EntryIdentifier
+import dev.roadbook.ids.RecordIdentifier
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.time.LocalDate
+import java.time.LocalDateTime
 
 /** Copy, change, save; and what apps decide by when it fails. */
 class SavingTest {
@@ -45,6 +51,25 @@ class SavingTest {
             ),
             invalid.problems.associate { it.field to it.code },
         )
+    }
+
+    @Test
+    fun `an id, a date or a time that is none is a problem of the form`() = withBook { book, _ ->
+        suspend fun refused(call: suspend () -> Unit): String {
+            val problem = thrown<BookException.Invalid> { call() }.problems.single()
+            assertEquals(ProblemCode.Format, problem.code)
+            return problem.field
+        }
+        val link = RecordLink(Kind.DEAL, RecordIdentifier("7"))
+        val field = CustomField(EntryIdentifier("two words"), CustomValue.Flag(true))
+        val task = book.newTask().copy(title = "Call")
+        assertEquals("id", refused { book.deal(DealIdentifier("7")) })
+        assertEquals("id", refused { book.history(RecordIdentifier("")) })
+        assertEquals("id", refused { book.save(task.copy(links = listOf(link))) })
+        assertEquals("id", refused { book.save(task.copy(x = listOf(field))) })
+        assertEquals("action", refused { book.undo(ActionIdentifier("7")) })
+        assertEquals("date", refused { book.save(task.copy(due = Due.Date(LocalDate.MAX))) })
+        assertEquals("time", refused { book.save(task.copy(due = Due.Plan(ZonedPlan(LocalDateTime.MAX, "Europe/Berlin")))) })
     }
 
     @Test

@@ -2,7 +2,6 @@ package dev.roadbook.proof
 
 import dev.roadbook.Book
 import dev.roadbook.Channel
-import dev.roadbook.ChannelKind
 import dev.roadbook.Contact
 import dev.roadbook.ContactFilter
 import dev.roadbook.CustomField
@@ -12,14 +11,15 @@ import dev.roadbook.DealFilter
 import dev.roadbook.Due
 import dev.roadbook.Instant
 import dev.roadbook.Kind
-import dev.roadbook.Outcome
 import dev.roadbook.PostalAddress
-import dev.roadbook.Priority
 import dev.roadbook.RecordLink
-import dev.roadbook.Stage
 import dev.roadbook.TaskFilter
 import dev.roadbook.TaskItem
-import dev.roadbook.TaskStatus
+import dev.roadbook.channelKindCode
+import dev.roadbook.outcomeCode
+import dev.roadbook.priorityCode
+import dev.roadbook.stageCode
+import dev.roadbook.taskStatusCode
 
 /** The whole book as canonical JSON, deleted records included, read as an app reads: pages of rows, then record by record. */
 internal suspend fun Book.dump(): String {
@@ -64,11 +64,11 @@ private fun Contact.fields(): Map<String, Any?> = mapOf(
     "job_title" to jobTitle.orNull(),
     "owner" to owner?.text,
     "tags" to tags.sortedWith(BY_BYTES),
-    "channels" to channels.associate { it.id to it.fields() },
+    "channels" to channels.associate { it.id.text to it.fields() },
     "middle_name" to middleName.orNull(),
     "name_prefix" to namePrefix.orNull(),
     "name_suffix" to nameSuffix.orNull(),
-    "addresses" to addresses.associate { it.id to it.fields() },
+    "addresses" to addresses.associate { it.id.text to it.fields() },
     "birthday" to birthday?.toString(),
     "card_note" to cardNote.orNull(),
     "notes" to notes,
@@ -80,7 +80,7 @@ private fun Deal.fields(): Map<String, Any?> = mapOf(
     "deleted" to deleted?.written(),
     "title" to title.orNull(),
     "value" to value?.let { "${it.minor} ${it.currency}" },
-    "position" to "${position.stage.code()}/${position.outcome.code()}",
+    "position" to "${stageCode(position.stage)}/${outcomeCode(position.outcome)}",
     "close_date" to closeDate?.toString(),
     "owner" to owner?.text,
     "organization" to organization.orNull(),
@@ -96,8 +96,8 @@ private fun TaskItem.fields(): Map<String, Any?> = mapOf(
     "deleted" to deleted?.written(),
     "title" to title.orNull(),
     "due" to due?.written(),
-    "priority" to priority.code(),
-    "status" to status.code(),
+    "priority" to priorityCode(priority),
+    "status" to taskStatusCode(status),
     "owner" to owner?.text,
     "links" to links.map { it.written() }.sorted(),
     "tags" to tags.sortedWith(BY_BYTES),
@@ -108,7 +108,7 @@ private fun TaskItem.fields(): Map<String, Any?> = mapOf(
 private fun Channel.fields(): Map<String, Any?> = mapOf(
     "e164" to e164,
     "extension" to extension,
-    "kind" to kind.code(),
+    "kind" to channelKindCode(kind),
     "label" to label,
     "preferred" to preferred,
     "value" to value,
@@ -124,7 +124,7 @@ private fun PostalAddress.fields(): Map<String, Any?> = mapOf(
 )
 
 private fun List<CustomField>.written(): Map<String, Any?> = associate { field ->
-    field.id to when (val value = field.value) {
+    field.id.text to when (val value = field.value) {
         is CustomValue.Text -> value.text
         is CustomValue.Number -> value.number
         is CustomValue.Flag -> value.flag
@@ -143,42 +143,3 @@ private fun Due.written(): String = when (this) {
 internal fun Kind.written(): String = name.lowercase()
 
 internal fun RecordLink.written(): String = "${kind.written()}:$id"
-
-private fun ChannelKind.code(): String = when (this) {
-    ChannelKind.Phone -> "phone"
-    ChannelKind.Email -> "email"
-    ChannelKind.Url -> "url"
-    ChannelKind.Messenger -> "messenger"
-    is ChannelKind.Unknown -> code
-}
-
-private fun Stage.code(): String = when (this) {
-    Stage.New -> "new"
-    Stage.Qualified -> "qualified"
-    Stage.Proposal -> "proposal"
-    Stage.Negotiation -> "negotiation"
-    is Stage.Unknown -> code
-}
-
-private fun Outcome.code(): String = when (this) {
-    Outcome.Open -> "open"
-    Outcome.Won -> "won"
-    Outcome.Lost -> "lost"
-    is Outcome.Unknown -> code
-}
-
-private fun Priority.code(): String = when (this) {
-    Priority.Low -> "low"
-    Priority.Normal -> "normal"
-    Priority.High -> "high"
-    Priority.Urgent -> "urgent"
-    is Priority.Unknown -> code
-}
-
-private fun TaskStatus.code(): String = when (this) {
-    TaskStatus.Open -> "open"
-    TaskStatus.Waiting -> "waiting"
-    TaskStatus.Done -> "done"
-    TaskStatus.Cancelled -> "cancelled"
-    is TaskStatus.Unknown -> code
-}

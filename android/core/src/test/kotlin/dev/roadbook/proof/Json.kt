@@ -2,7 +2,8 @@ package dev.roadbook.proof
 
 /**
  * A value as JSON on one line: maps with their keys sorted, no blanks, texts as UTF-8 with only the escapes that JSON asks
- * for. Equal values give equal texts, here and in every other language that follows these rules.
+ * for: `\n`, `\r` and `\t`, and every other control character by its number, as `\u0008`. Equal values give equal texts, here
+ * and in every other language that follows these rules.
  */
 internal fun json(value: Any?): String = StringBuilder().apply { put(value) }.toString()
 
@@ -36,8 +37,6 @@ private fun StringBuilder.quote(text: String) {
         when (char) {
             '"' -> append("\\\"")
             '\\' -> append("\\\\")
-            '\b' -> append("\\b")
-            '\u000c' -> append("\\f")
             '\n' -> append("\\n")
             '\r' -> append("\\r")
             '\t' -> append("\\t")

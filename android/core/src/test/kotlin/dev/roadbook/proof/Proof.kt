@@ -12,9 +12,10 @@ import dev.roadbook.Kind
 import dev.roadbook.Money
 import dev.roadbook.RecordLink
 import dev.roadbook.Report
-import dev.roadbook.Stage
 import dev.roadbook.SyncEnd
 import dev.roadbook.ids.DealIdentifier
+import dev.roadbook.ids.RecordIdentifier
+import dev.roadbook.stageNamed
 import kotlinx.coroutines.runBlocking
 import java.io.File
 import java.net.URLDecoder
@@ -66,14 +67,14 @@ internal class Proof {
         "find" -> book.search(words[0]).joinToString(" ") { "${it.record.written()} ${encoded(it.headline)}" }
         "add-deal" -> book.save(book.newDeal().copy(title = words[0])).id.text
         "add-task" -> with(book.newTask()) {
-            book.save(copy(title = words[0], links = listOf(RecordLink(Kind.DEAL, words[1])))).id.text
+            book.save(copy(title = words[0], links = listOf(RecordLink(Kind.DEAL, RecordIdentifier(words[1]))))).id.text
         }
         "set-deal" -> {
             val deal = book.deal(DealIdentifier(words[0]))
             book.save(deal.with(words[1], words.getOrElse(2) { "" })).id.text
         }
-        "conflicts" -> json(book.conflicts(words[0]).map { it.fields() })
-        "settle" -> settle(words[0], words[1], words[2])
+        "conflicts" -> json(book.conflicts(RecordIdentifier(words[0])).map { it.fields() })
+        "settle" -> settle(RecordIdentifier(words[0]), words[1], words[2])
         "dump" -> book.dump()
         "quit" -> close().let { "" }
         else -> error("no such command: $command")
@@ -85,8 +86,8 @@ internal class Proof {
         return ""
     }
 
-    private suspend fun settle(id: String, field: String, text: String): String {
-        val conflict = book.conflicts(id).firstOrNull { it.field == field } ?: error("no conflict about $field")
+    private suspend fun settle(id: RecordIdentifier, field: String, text: String): String {
+        val conflict = book.conflicts(id).firstOrNull { it.field.text == field } ?: error("no conflict about $field")
         val value = conflict.values.firstOrNull { it.text == text } ?: error("nobody wrote that")
         book.settle(conflict, value)
         return ""
@@ -98,18 +99,10 @@ private fun Deal.with(field: String, text: String): Deal = when (field) {
     "value" -> copy(value = if (text.isEmpty()) null else money(text))
     "close_date" -> copy(closeDate = if (text.isEmpty()) null else LocalDate.parse(text))
     "organization" -> copy(organization = text)
-    "stage" -> copy(position = position.copy(stage = stage(text)))
+    "stage" -> copy(position = position.copy(stage = stageNamed(text)))
     "notes" -> copy(notes = text)
     "tag" -> copy(tags = tags + text)
     else -> error("no such field: $field")
-}
-
-private fun stage(code: String): Stage = when (code) {
-    "new" -> Stage.New
-    "qualified" -> Stage.Qualified
-    "proposal" -> Stage.Proposal
-    "negotiation" -> Stage.Negotiation
-    else -> Stage.Unknown(code)
 }
 
 /** `1000.50 EUR` in minor units: 100050. */
@@ -133,7 +126,7 @@ private fun Report.written(): String =
         "pushed=$pushed pulled=$pulled refused=$refused held=$held set_aside=$setAside"
 
 private fun Conflict.fields(): Map<String, Any?> = mapOf(
-    "field" to field,
+    "field" to field.text,
     "id" to id,
     "values" to values.map {
         mapOf("author" to it.author.name, "id" to it.id, "own" to it.author.own, "shown" to it.shown, "text" to it.text)

@@ -7,6 +7,7 @@ import dev.roadbook.Due
 import dev.roadbook.PostalAddress
 import dev.roadbook.ZonedPlan
 import dev.roadbook.cards
+import dev.roadbook.ids.EntryIdentifier
 import dev.roadbook.toLink
 import dev.roadbook.withBook
 import dev.roadbook.withFolder
@@ -64,17 +65,17 @@ class ProofTest {
 
     @Test
     fun `the dump holds every form of value, and deleted records`() = withBook { book, _ ->
-        val phone = book.newChannel(ChannelKind.Phone, "+49 30 901820").copy(id = "chan")
+        val phone = book.newChannel(ChannelKind.Phone, "+49 30 901820").copy(id = EntryIdentifier("chan"))
         val contact = book.save(
             book.newContact().copy(
                 familyName = "Ёлкина",
                 tags = listOf("\uFF5E", "🙂", "a"),
                 channels = listOf(phone),
-                addresses = listOf(PostalAddress("addr", null, "", "Köln", "", "", "")),
+                addresses = listOf(PostalAddress(EntryIdentifier("addr"), null, "", "Köln", "", "", "")),
                 x = listOf(
-                    CustomField("n", CustomValue.Number(-1)),
-                    CustomField("f", CustomValue.Flag(false)),
-                    CustomField("t", CustomValue.Text("\"\\\u0001")),
+                    CustomField(EntryIdentifier("n"), CustomValue.Number(-1)),
+                    CustomField(EntryIdentifier("f"), CustomValue.Flag(false)),
+                    CustomField(EntryIdentifier("t"), CustomValue.Text("\"\\\t\b\u000c\u0001")),
                 ),
             ),
         )
@@ -91,6 +92,6 @@ class ProofTest {
         )
         assertTrue(""""deleted":"${deleted.written()}"""" in dump, dump)
         assertTrue(""""tags":["a","～","🙂"]""" in dump, dump)
-        assertTrue(""""x":{"f":false,"n":-1,"t":"\"\\\u0001"}""" in dump, dump)
+        assertTrue(""""x":{"f":false,"n":-1,"t":"\"\\\t\u0008\u000c\u0001"}""" in dump, dump)
     }
 }
