@@ -128,8 +128,6 @@ fn every_refusal_ends_as_the_table_says() {
         (ErrorCode::Unavailable, None),
         (ErrorCode::TooMany, None),
         (ErrorCode::Malformed, None),
-        (ErrorCode::TooLarge, None),
-        (ErrorCode::NonceExpired, None),
     ] {
         let (_, _, device) = joined();
         let (mut session, step) = start(&device.book);
@@ -144,6 +142,39 @@ fn every_refusal_ends_as_the_table_says() {
     let (mut session, step) = start(&device.book);
     sent(step);
     assert!(matches!(ended(session.next(refusal(ErrorCode::UpgradeRequired)).unwrap()), End::Upgrade(_)));
+}
+
+#[test]
+fn a_request_that_is_too_large_is_sent_smaller() {
+    let (_, _, device) = joined();
+    for n in 0..40 {
+        device.book.save(&Deal { id: device.book.new_id().into(), title: format!("Deal {n}"), ..Deal::default() }).unwrap();
+    }
+    let (mut session, step) = start(&device.book);
+    let mut sizes = vec![sent(step).body.len()];
+    let end = loop {
+        match session.next(refusal(ErrorCode::TooLarge)).unwrap() {
+            Step::Send(request) => sizes.push(request.body.len()),
+            Step::End(end) => break end,
+        }
+    };
+    assert!(matches!(end, End::Wait { reason: WaitReason::Server, .. }));
+    assert_eq!(sizes.len(), 7);
+    assert!(sizes.last() < sizes.first(), "{sizes:?}");
+    assert_eq!(device.book.status().unwrap().pending_changes, 40);
+}
+
+#[test]
+fn a_nonce_that_ended_is_asked_for_again_once() {
+    let (world, mut relay, device) = joined();
+    world.pass(901_000);
+    let (mut session, step) = start(&device.book);
+    let hello = sent(step);
+    assert_eq!(path(&sent(session.next(Event::Answered(relay.answer(&hello))).unwrap())), "/v1/token");
+    let again = sent(session.next(refusal(ErrorCode::NonceExpired)).unwrap());
+    assert_eq!(path(&again), "/v1/hello");
+    sent(session.next(Event::Answered(relay.answer(&again))).unwrap());
+    assert!(matches!(ended(session.next(refusal(ErrorCode::NonceExpired)).unwrap()), End::Wait { .. }));
 }
 
 #[test]
