@@ -114,10 +114,10 @@ pub enum Error {
         supported: u32,
     },
     /// No room on the disk.
-    #[error("there is no room left on the device; nothing was changed")]
+    #[error("there is no room left on the device; this change was not made")]
     NoSpace,
     /// The folder cannot be written.
-    #[error("the folder of the book cannot be written; nothing was changed")]
+    #[error("the folder of the book cannot be written; this change was not made")]
     ReadOnly,
     /// The record's document cannot be read; it is shown as it was, and can be read again from the server.
     #[error("the record {0} cannot be opened; it is read-only until it was fetched again")]
