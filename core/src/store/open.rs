@@ -1,6 +1,7 @@
 //! Opening the store: key, settings, migrations. Creating and opening are different calls.
 
 use std::path::Path;
+use std::sync::Once;
 
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
@@ -75,8 +76,13 @@ pub(crate) enum OpenMode {
     Read,
 }
 
+/// SQLite marks itself initialized before SQLCipher is: of several threads that open the first connections of a process
+/// at once, some would find no cipher. One connection is therefore opened before all others.
+static CIPHER: Once = Once::new();
+
 /// Opens a connection with the product's settings.
 pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> {
+    CIPHER.call_once(|| drop(Connection::open_in_memory()));
     let path = dir.join(DATABASE);
     match (mode, path.exists()) {
         (OpenMode::Create, true) => return Err(Error::BookExists),

@@ -12,6 +12,8 @@ public final class Book: Sendable {
     let core: BlockingBook
     let lanes: Lanes
     let observers: Observers
+    /// The sync that is under way; while it is held, no other one of this book can begin.
+    let syncing = Locked<SyncSession?>(nil)
 
     /// Makes a new book in a folder, which is created where it is missing.
     ///
@@ -65,9 +67,9 @@ public final class Book: Sendable {
     func close() {
         observers.end()
         core.shutdown()
-        lanes.reads.drain()
+        // The store is closed; a sync that waits for its server still holds a lock on a file, which goes with its session.
         lanes.writes.drain()
-        lanes.long.drain()
+        syncing.withLock { $0 = nil }
     }
 
     deinit {

@@ -5,11 +5,6 @@ extension Book {
         try await read { try $0.conflicts(id: id) }
     }
 
-    /// The conflicts of one record.
-    public func conflicts<Tag: RecordTag>(_ id: Identifier<Tag>) async throws -> [Conflict] {
-        try await conflicts(id.text)
-    }
-
     /// The records that have conflicts.
     public func disputed(limit: Int = 100) async throws -> [RecordLink] {
         try await read { try $0.disputed(limit: UInt32(clamping: limit)) }
@@ -30,11 +25,6 @@ extension Book {
     /// The changes of a record, oldest first.
     public func history(_ id: RecordId) async throws -> [HistoryEntry] {
         try await read { try $0.history(id: id) }
-    }
-
-    /// The changes of a record, oldest first.
-    public func history<Tag: RecordTag>(_ id: Identifier<Tag>) async throws -> [HistoryEntry] {
-        try await history(id.text)
     }
 
     /// Undoes an own action; `nil` for the last one that was not undone yet. Fields that somebody changed since are left

@@ -86,7 +86,7 @@ extension Book {
     }
 
     /// Deletes the record with this id.
-    public func delete<Tag: RecordTag>(_ id: Identifier<Tag>) async throws {
+    public func delete<Tag: KindTag>(_ id: Identifier<Tag>) async throws {
         try await delete(id.link)
     }
 }

@@ -6,15 +6,8 @@ public protocol Code: Sendable, Hashable {
     /// The stored code.
     var code: String { get }
 
-    /// A code that this release does not know.
-    static func unknown(code: String) -> Self
-}
-
-extension Code {
     /// The choice with this code.
-    public init(code: String) {
-        self = Self.known.first { $0.code == code } ?? .unknown(code: code)
-    }
+    init(code: String)
 }
 
 extension Stage: Code {
@@ -22,15 +15,10 @@ extension Stage: Code {
     public static var known: [Stage] { [.new, .qualified, .proposal, .negotiation] }
 
     /// The stored code.
-    public var code: String {
-        switch self {
-        case .new: "new"
-        case .qualified: "qualified"
-        case .proposal: "proposal"
-        case .negotiation: "negotiation"
-        case .unknown(let code): code
-        }
-    }
+    public var code: String { stageCode(value: self) }
+
+    /// The choice with this code.
+    public init(code: String) { self = stageNamed(code: code) }
 }
 
 extension Outcome: Code {
@@ -38,14 +26,10 @@ extension Outcome: Code {
     public static var known: [Outcome] { [.open, .won, .lost] }
 
     /// The stored code.
-    public var code: String {
-        switch self {
-        case .open: "open"
-        case .won: "won"
-        case .lost: "lost"
-        case .unknown(let code): code
-        }
-    }
+    public var code: String { outcomeCode(value: self) }
+
+    /// The choice with this code.
+    public init(code: String) { self = outcomeNamed(code: code) }
 }
 
 extension TaskStatus: Code {
@@ -53,15 +37,10 @@ extension TaskStatus: Code {
     public static var known: [TaskStatus] { [.open, .waiting, .done, .cancelled] }
 
     /// The stored code.
-    public var code: String {
-        switch self {
-        case .open: "open"
-        case .waiting: "waiting"
-        case .done: "done"
-        case .cancelled: "cancelled"
-        case .unknown(let code): code
-        }
-    }
+    public var code: String { taskStatusCode(value: self) }
+
+    /// The choice with this code.
+    public init(code: String) { self = taskStatusNamed(code: code) }
 }
 
 extension Priority: Code {
@@ -69,15 +48,10 @@ extension Priority: Code {
     public static var known: [Priority] { [.low, .normal, .high, .urgent] }
 
     /// The stored code.
-    public var code: String {
-        switch self {
-        case .low: "low"
-        case .normal: "normal"
-        case .high: "high"
-        case .urgent: "urgent"
-        case .unknown(let code): code
-        }
-    }
+    public var code: String { priorityCode(value: self) }
+
+    /// The choice with this code.
+    public init(code: String) { self = priorityNamed(code: code) }
 }
 
 extension ChannelKind: Code {
@@ -85,15 +59,10 @@ extension ChannelKind: Code {
     public static var known: [ChannelKind] { [.phone, .email, .url, .messenger] }
 
     /// The stored code.
-    public var code: String {
-        switch self {
-        case .phone: "phone"
-        case .email: "email"
-        case .url: "url"
-        case .messenger: "messenger"
-        case .unknown(let code): code
-        }
-    }
+    public var code: String { channelKindCode(value: self) }
+
+    /// The choice with this code.
+    public init(code: String) { self = channelKindNamed(code: code) }
 }
 
 extension Kind: CaseIterable {

@@ -24,7 +24,7 @@ extension Edit {
     public static func save(_ form: some Form) -> Edit { form.edit }
 
     /// Deletes a record.
-    public static func delete<Tag: RecordTag>(_ id: Identifier<Tag>) -> Edit { .delete(record: id.link) }
+    public static func delete<Tag: KindTag>(_ id: Identifier<Tag>) -> Edit { .delete(record: id.link) }
 
     /// The contact, where it is one that is saved.
     public var contact: Contact? {

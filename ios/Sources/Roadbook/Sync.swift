@@ -18,8 +18,8 @@ extension Book {
 
     /// Joins a workspace with an invitation, then syncs. Edits made before come along.
     ///
-    /// - Throws: ``BookError/Invalid(problems:)`` for a `url` or an `invite` that is none; ``BookError/Busy`` as
-    ///   ``sync(deadline:transport:)``.
+    /// - Throws: ``BookError/Invalid(problems:)`` for a `url` or an `invite` that is none; ``BookError/OtherWorkspace`` where
+    ///   this book is of another workspace than the invitation; ``BookError/Busy`` as ``sync(deadline:transport:)``.
     public func join(
         url: String,
         invite: String,
@@ -33,48 +33,39 @@ extension Book {
         _ transport: any Transport,
         _ begin: @escaping @Sendable (BlockingBook) throws -> SyncSession
     ) async throws -> SyncEnd {
-        let session = Locked<SyncSession?>(nil)
-        let outcome: Result<SyncEnd, any Error>
-        do {
-            try await write { core in
-                let begun = try begin(core)
-                session.withLock { $0 = begun }
-            }
-            outcome = .success(try await exchange(session, transport))
-        } catch {
-            outcome = .failure(error)
+        try await write { [syncing] core in
+            let session = try begin(core)
+            syncing.withLock { $0 = session }
         }
-        // Letting a session go writes to the store, so that too is done on the lane.
-        try await write { _ in session.withLock { $0 = nil } }
-        return try outcome.get()
+        // Another sync can begin only when the session is let go.
+        defer { syncing.withLock { $0 = nil } }
+        return try await exchange(transport)
     }
 
-    private func exchange(_ session: Locked<SyncSession?>, _ transport: any Transport) async throws -> SyncEnd {
-        var step = try await self.step(session) { try $0.start() }
+    private func exchange(_ transport: any Transport) async throws -> SyncEnd {
+        var step = try await self.step { try $0.start() }
         while true {
             switch step {
             case .finished(let end):
                 return end
             case .send(let request):
                 if Task.isCancelled {
-                    step = try await self.step(session) { try $0.stop() }
+                    step = try await self.step { try $0.stop() }
                 } else if let answer = await transport.post(request) {
-                    step = try await self.step(session) {
+                    step = try await self.step {
                         try $0.answered(status: answer.status, contentType: answer.contentType, body: answer.body)
                     }
                 } else if !Task.isCancelled {
-                    step = try await self.step(session) { try $0.unreachable() }
+                    step = try await self.step { try $0.unreachable() }
                 }
             }
         }
     }
 
-    private func step(
-        _ session: Locked<SyncSession?>,
-        _ next: @escaping @Sendable (SyncSession) throws -> SyncStep
-    ) async throws -> SyncStep {
-        try await write { _ in
-            guard let session = session.withLock({ $0 }) else { throw BookError.Closed }
+    private func step(_ next: @escaping @Sendable (SyncSession) throws -> SyncStep) async throws -> SyncStep {
+        try await write { [syncing] _ in
+            // Shutting the book down lets the session go.
+            guard let session = syncing.withLock({ $0 }) else { throw BookError.Closed }
             return try next(session)
         }
     }

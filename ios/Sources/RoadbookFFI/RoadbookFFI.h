@@ -666,6 +666,56 @@ RustBuffer uniffi_roadbook_ffi_fn_method_bookerror_uniffi_trait_display(RustBuff
 void uniffi_roadbook_ffi_fn_func_install_log_sink(uint64_t sink, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_CHANNEL_KIND_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_CHANNEL_KIND_CODE
+RustBuffer uniffi_roadbook_ffi_fn_func_channel_kind_code(RustBuffer value, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_CHANNEL_KIND_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_CHANNEL_KIND_NAMED
+RustBuffer uniffi_roadbook_ffi_fn_func_channel_kind_named(RustBuffer code, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_CODE
+RustBuffer uniffi_roadbook_ffi_fn_func_outcome_code(RustBuffer value, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_NAMED
+RustBuffer uniffi_roadbook_ffi_fn_func_outcome_named(RustBuffer code, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_PRIORITY_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_PRIORITY_CODE
+RustBuffer uniffi_roadbook_ffi_fn_func_priority_code(RustBuffer value, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_PRIORITY_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_PRIORITY_NAMED
+RustBuffer uniffi_roadbook_ffi_fn_func_priority_named(RustBuffer code, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_STAGE_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_STAGE_CODE
+RustBuffer uniffi_roadbook_ffi_fn_func_stage_code(RustBuffer value, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_STAGE_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_STAGE_NAMED
+RustBuffer uniffi_roadbook_ffi_fn_func_stage_named(RustBuffer code, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_TASK_STATUS_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_TASK_STATUS_CODE
+RustBuffer uniffi_roadbook_ffi_fn_func_task_status_code(RustBuffer value, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_TASK_STATUS_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_TASK_STATUS_NAMED
+RustBuffer uniffi_roadbook_ffi_fn_func_task_status_named(RustBuffer code, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_FFI_ROADBOOK_FFI_RUSTBUFFER_ALLOC
 #define UNIFFI_FFIDEF_FFI_ROADBOOK_FFI_RUSTBUFFER_ALLOC
 RustBuffer ffi_roadbook_ffi_rustbuffer_alloc(uint64_t size, RustCallStatus *_Nonnull out_status
@@ -929,6 +979,66 @@ void ffi_roadbook_ffi_rust_future_complete_void(uint64_t handle, RustCallStatus 
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_INSTALL_LOG_SINK
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_INSTALL_LOG_SINK
 uint16_t uniffi_roadbook_ffi_checksum_func_install_log_sink(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_CODE
+uint16_t uniffi_roadbook_ffi_checksum_func_channel_kind_code(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_NAMED
+uint16_t uniffi_roadbook_ffi_checksum_func_channel_kind_named(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_OUTCOME_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_OUTCOME_CODE
+uint16_t uniffi_roadbook_ffi_checksum_func_outcome_code(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_OUTCOME_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_OUTCOME_NAMED
+uint16_t uniffi_roadbook_ffi_checksum_func_outcome_named(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_PRIORITY_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_PRIORITY_CODE
+uint16_t uniffi_roadbook_ffi_checksum_func_priority_code(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_PRIORITY_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_PRIORITY_NAMED
+uint16_t uniffi_roadbook_ffi_checksum_func_priority_named(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_STAGE_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_STAGE_CODE
+uint16_t uniffi_roadbook_ffi_checksum_func_stage_code(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_STAGE_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_STAGE_NAMED
+uint16_t uniffi_roadbook_ffi_checksum_func_stage_named(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_TASK_STATUS_CODE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_TASK_STATUS_CODE
+uint16_t uniffi_roadbook_ffi_checksum_func_task_status_code(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_TASK_STATUS_NAMED
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_TASK_STATUS_NAMED
+uint16_t uniffi_roadbook_ffi_checksum_func_task_status_named(void
     
 );
 #endif

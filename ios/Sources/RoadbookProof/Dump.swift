@@ -5,27 +5,27 @@ extension Book {
     func dump() async throws -> String {
         let contactIds = try await everyId { deleted, after in
             let page = try await self.contacts(ContactFilter(deleted: deleted), after: after)
-            return (page.items.map(\.id.text), page.next)
+            return (page.items.map(\.id), page.next)
         }
         let dealIds = try await everyId { deleted, after in
             let page = try await self.deals(DealFilter(deleted: deleted), after: after)
-            return (page.items.map(\.id.text), page.next)
+            return (page.items.map(\.id), page.next)
         }
         let taskIds = try await everyId { deleted, after in
             let page = try await self.tasks(TaskFilter(deleted: deleted), after: after)
-            return (page.items.map(\.id.text), page.next)
+            return (page.items.map(\.id), page.next)
         }
         var all: [String: [JSON]] = ["contact": [], "deal": [], "task": []]
-        for id in contactIds { all["contact"]?.append(try await contact(ContactId(text: id)).json) }
-        for id in dealIds { all["deal"]?.append(try await deal(DealId(text: id)).json) }
-        for id in taskIds { all["task"]?.append(try await task(TaskId(text: id)).json) }
+        for id in contactIds { all["contact"]?.append(try await contact(id).json) }
+        for id in dealIds { all["deal"]?.append(try await deal(id).json) }
+        for id in taskIds { all["task"]?.append(try await task(id).json) }
         return JSON.object(all.mapValues(JSON.array)).written
     }
 
-    private func everyId(
-        _ page: (_ deleted: Bool, _ after: String?) async throws -> (ids: [String], next: String?)
-    ) async throws -> [String] {
-        var all: [String] = []
+    private func everyId<Tag>(
+        _ page: (_ deleted: Bool, _ after: String?) async throws -> (ids: [Identifier<Tag>], next: String?)
+    ) async throws -> [Identifier<Tag>] {
+        var all: [Identifier<Tag>] = []
         for deleted in [false, true] {
             var after: String?
             repeat {
@@ -34,7 +34,7 @@ extension Book {
                 after = next
             } while after != nil
         }
-        return all.sortedByBytes()
+        return all.sortedByBytes(\.text)
     }
 }
 
@@ -49,11 +49,11 @@ extension Contact {
             "job_title": JSON(jobTitle.unlessEmpty),
             "owner": JSON(owner?.text),
             "tags": JSON(tags.sortedByBytes()),
-            "channels": .object(Dictionary(uniqueKeysWithValues: channels.map { ($0.id, $0.json) })),
+            "channels": .object(Dictionary(uniqueKeysWithValues: channels.map { ($0.id.text, $0.json) })),
             "middle_name": JSON(middleName.unlessEmpty),
             "name_prefix": JSON(namePrefix.unlessEmpty),
             "name_suffix": JSON(nameSuffix.unlessEmpty),
-            "addresses": .object(Dictionary(uniqueKeysWithValues: addresses.map { ($0.id, $0.json) })),
+            "addresses": .object(Dictionary(uniqueKeysWithValues: addresses.map { ($0.id.text, $0.json) })),
             "birthday": JSON(birthday),
             "card_note": JSON(cardNote.unlessEmpty),
             "notes": JSON(notes),
@@ -128,7 +128,7 @@ extension PostalAddress {
 
 extension [CustomField] {
     fileprivate var json: JSON {
-        .object(Dictionary(uniqueKeysWithValues: map { ($0.id, $0.value.json) }))
+        .object(Dictionary(uniqueKeysWithValues: map { ($0.id.text, $0.value.json) }))
     }
 }
 

@@ -72,9 +72,14 @@ enum JSON {
     }
 }
 
-extension Sequence<String> {
-    /// In the order of their UTF-8 bytes; Swift's own order takes texts for equal that are written differently.
-    func sortedByBytes() -> [String] {
-        sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+extension Sequence {
+    /// In the order of their texts' UTF-8 bytes; Swift's own order takes texts for equal that are written differently.
+    func sortedByBytes(_ text: (Element) -> String) -> [Element] {
+        sorted { text($0).utf8.lexicographicallyPrecedes(text($1).utf8) }
     }
+}
+
+extension Sequence<String> {
+    /// In the order of their UTF-8 bytes.
+    func sortedByBytes() -> [String] { sortedByBytes { $0 } }
 }

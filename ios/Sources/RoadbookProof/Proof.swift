@@ -94,10 +94,10 @@ extension Book {
             try deal.set(word(1), (try? word(2)) ?? "")
             return try await save(deal).id.text
         case "conflicts":
-            return JSON.array(try await conflicts(word(0)).map(\.json)).written
+            return JSON.array(try await conflicts(RecordId(text: word(0))).map(\.json)).written
         case "settle":
             let (field, text) = (try word(1), try word(2))
-            guard let conflict = try await conflicts(word(0)).first(where: { $0.field == field }) else {
+            guard let conflict = try await conflicts(RecordId(text: word(0))).first(where: { $0.field.text == field }) else {
                 throw BadCommand(message: "no conflict about \(field)")
             }
             guard let value = conflict.values.first(where: { $0.text == text }) else {
@@ -153,7 +153,7 @@ extension Report {
 extension Conflict {
     fileprivate var json: JSON {
         .object([
-            "field": JSON(field),
+            "field": JSON(field.text),
             "id": JSON(id),
             "values": .array(values.map { value in
                 .object([

@@ -58,4 +58,13 @@ import Testing
         #expect(try await other.importVCard(file: file).added == 1)
         #expect(try await other.contacts().items.map(\.familyName) == ["Out"])
     }
+
+    @Test func everyKindIsExportedAsJSON() async throws {
+        let contact = try await book.savedContact("Out")
+        let file = folder.url.appendingPathComponent("all.json")
+        #expect(try await book.exportJSON(file: file) == 1)
+        let all = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: [[String: Any]]])
+        #expect(Set(all.keys) == Set(Kind.allCases.map(\.name)))
+        #expect(all["contact"]?.first?["id"] as? String == contact.id.text)
+    }
 }

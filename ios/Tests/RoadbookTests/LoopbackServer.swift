@@ -3,21 +3,22 @@ import Foundation
 
 /// A server of this machine that gives the same answer to every request, byte for byte, and keeps what it was sent.
 final class LoopbackServer: Sendable {
-    private let listener: Int32
     private let heard = Locked<[String]>([])
+    private let stopped = Locked(false)
+    private let ended = DispatchSemaphore(value: 0)
     let port: UInt16
 
     init(answering answer: Data) throws {
         #if canImport(Glibc)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         #else
-        listener = socket(AF_INET, SOCK_STREAM, 0)
+        let listener = socket(AF_INET, SOCK_STREAM, 0)
         #endif
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let (listener, heard) = (listener, heard)
+        let (heard, stopped, ended) = (heard, stopped, ended)
         let ready = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 bind(listener, address, length) == 0 && listen(listener, 8) == 0 && getsockname(listener, address, &length) == 0
@@ -26,14 +27,19 @@ final class LoopbackServer: Sendable {
         guard ready else { throw POSIXError(.EADDRNOTAVAIL) }
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread {
-            while true {
+            var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            while !stopped.withLock({ $0 }) {
+                guard poll(&waiting, 1, 20) > 0 else { continue }
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else { continue }
                 let request = Self.request(connection)
                 heard.withLock { $0.append(request) }
                 Self.send(answer, connection)
                 close(connection)
             }
+            // By the thread that listens: the number may be another server's a moment later.
+            close(listener)
+            ended.signal()
         }
     }
 
@@ -46,9 +52,10 @@ final class LoopbackServer: Sendable {
 
     func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
 
+    /// Returns when nobody listens any more. Once only.
     func stop() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        stopped.withLock { $0 = true }
+        ended.wait()
     }
 
     /// Head and body, where the head tells the length of the body.

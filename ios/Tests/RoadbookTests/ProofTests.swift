@@ -48,6 +48,9 @@ import Testing
         #expect(await proof.answer("create \(folder.url.path)/phone") == "ok")
         #expect(await proof.answer("add-deal").hasPrefix("error BadCommand "))
         #expect(await proof.answer("add-deal ").hasPrefix("error Invalid "))
+        for line in ["set-deal none title A", "add-task A none", "conflicts none"] {
+            #expect(await proof.answer(line).hasPrefix("error Invalid "))
+        }
         #expect(await proof.answer("create %zz").hasPrefix("error BadCommand "))
         await proof.close()
     }
@@ -59,13 +62,15 @@ import Testing
         contact.familyName = "Ёлкина"
         contact.tags = ["\u{FF5E}", "🙂", "a"]
         var phone = try await book.newChannel(.phone, "+49 30 901820")
-        phone.id = "chan"
+        phone.id = EntryId(text: "chan")
         contact.channels = [phone]
-        contact.addresses = [PostalAddress(id: "addr", label: nil, street: "", city: "Köln", region: "", postcode: "", country: "")]
+        contact.addresses = [PostalAddress(
+            id: EntryId(text: "addr"), label: nil, street: "", city: "Köln", region: "", postcode: "", country: ""
+        )]
         contact.x = [
-            CustomField(id: "n", value: .number(number: -1)),
-            CustomField(id: "f", value: .flag(flag: false)),
-            CustomField(id: "t", value: .text(text: "\"\\/\u{1}")),
+            CustomField(id: EntryId(text: "n"), value: .number(number: -1)),
+            CustomField(id: EntryId(text: "f"), value: .flag(flag: false)),
+            CustomField(id: EntryId(text: "t"), value: .text(text: "\"\\/\u{1}")),
         ]
         contact = try await book.save(contact)
         var task = book.newTask()

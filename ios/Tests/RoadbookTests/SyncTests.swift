@@ -92,6 +92,20 @@ private final class Scripted: Transport {
         #expect(try await book.sync(transport: transport) == .rejoin(report: .none, reason: .notJoined))
     }
 
+    @Test(.timeLimit(.minutes(1))) func shuttingDownGivesTheLeaseBack() async throws {
+        let transport = Scripted { _ in
+            try? await Task.sleep(for: .seconds(3600))
+            return nil
+        }
+        let joining = Task { [self] in try await join(transport) }
+        #expect(await eventually { transport.requests.count == 1 })
+        await book.shutdown()
+        let again = try await folder.open()
+        #expect(try await again.sync(transport: transport) == .rejoin(report: .none, reason: .notJoined))
+        joining.cancel()
+        await #expect(throws: BookError.Closed) { try await joining.value }
+    }
+
     @Test func anAnswerThatCameBeforeTheCancellationIsTaken() async throws {
         let end = try await Task { [self] in
             try await join(Scripted { _ in

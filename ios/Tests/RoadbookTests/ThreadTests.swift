@@ -45,6 +45,25 @@ import Testing
         #expect(try await report.added == 100)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aShutdownDoesNotWaitForAnImport() async throws {
+        let folder = try Folder()
+        let book = try await folder.create()
+        let file = try folder.file("cards.vcf", holding: cards(200))
+        let (gate, blocked) = (DispatchSemaphore(value: 0), Counter())
+        let importing = Task {
+            try await book.importVCard(file: file) { _ in
+                blocked.add()
+                gate.wait()
+                return true
+            }
+        }
+        #expect(await eventually { blocked.count == 1 })
+        await book.shutdown()
+        #expect(try await folder.open().status().records == 100)
+        gate.signal()
+        await #expect(throws: BookError.Closed) { try await importing.value }
+    }
+
     @Test func manyCallsAtOnceAllEnd() async throws {
         let folder = try Folder()
         let book = try await folder.create()

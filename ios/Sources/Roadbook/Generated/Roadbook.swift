@@ -6897,6 +6897,10 @@ enum BookError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case NothingToUndo
     /**
+     * The invitation is of another workspace than the book's: join with a new book.
+     */
+    case OtherWorkspace
+    /**
      * The call was cancelled.
      */
     case Cancelled
@@ -6995,11 +6999,12 @@ public struct FfiConverterTypeBookError: FfiConverterRustBuffer {
             id: try FfiConverterString.read(from: &buf)
             )
         case 16: return .NothingToUndo
-        case 17: return .Cancelled
-        case 18: return .File(
+        case 17: return .OtherWorkspace
+        case 18: return .Cancelled
+        case 19: return .File(
             what: try FfiConverterString.read(from: &buf)
             )
-        case 19: return .Internal(
+        case 20: return .Internal(
             detail: try FfiConverterString.read(from: &buf)
             )
 
@@ -7085,17 +7090,21 @@ public struct FfiConverterTypeBookError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(16))
         
         
-        case .Cancelled:
+        case .OtherWorkspace:
             writeInt(&buf, Int32(17))
         
         
-        case let .File(what):
+        case .Cancelled:
             writeInt(&buf, Int32(18))
+        
+        
+        case let .File(what):
+            writeInt(&buf, Int32(19))
             FfiConverterString.write(what, into: &buf)
             
         
         case let .Internal(detail):
-            writeInt(&buf, Int32(19))
+            writeInt(&buf, Int32(20))
             FfiConverterString.write(detail, into: &buf)
             
         }
@@ -7707,17 +7716,26 @@ public enum Finding: Equatable, Hashable {
     /**
      * The file is damaged.
      */
-    case file(String
+    case file(
+        /**
+         * What was found.
+         */fault: String
     )
     /**
      * The record's document cannot be opened.
      */
-    case unreadable(RecordId
+    case unreadable(
+        /**
+         * The record's id.
+         */id: RecordId
     )
     /**
      * A row does not show what the document holds: a rebuild repairs it.
      */
-    case rowDiffers(RecordId
+    case rowDiffers(
+        /**
+         * The record's id.
+         */id: RecordId
     )
 
 
@@ -7740,13 +7758,13 @@ public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .file(try FfiConverterString.read(from: &buf)
+        case 1: return .file(fault: try FfiConverterString.read(from: &buf)
         )
         
-        case 2: return .unreadable(try FfiConverterTypeRecordId.read(from: &buf)
+        case 2: return .unreadable(id: try FfiConverterTypeRecordId.read(from: &buf)
         )
         
-        case 3: return .rowDiffers(try FfiConverterTypeRecordId.read(from: &buf)
+        case 3: return .rowDiffers(id: try FfiConverterTypeRecordId.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -7757,19 +7775,19 @@ public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
         switch value {
         
         
-        case let .file(v1):
+        case let .file(fault):
             writeInt(&buf, Int32(1))
-            FfiConverterString.write(v1, into: &buf)
+            FfiConverterString.write(fault, into: &buf)
             
         
-        case let .unreadable(v1):
+        case let .unreadable(id):
             writeInt(&buf, Int32(2))
-            FfiConverterTypeRecordId.write(v1, into: &buf)
+            FfiConverterTypeRecordId.write(id, into: &buf)
             
         
-        case let .rowDiffers(v1):
+        case let .rowDiffers(id):
             writeInt(&buf, Int32(3))
-            FfiConverterTypeRecordId.write(v1, into: &buf)
+            FfiConverterTypeRecordId.write(id, into: &buf)
             
         }
     }
@@ -8080,7 +8098,10 @@ public enum Owner: Equatable, Hashable {
     /**
      * Those of a person.
      */
-    case person(UserId
+    case person(
+        /**
+         * The person's id.
+         */id: UserId
     )
 
 
@@ -8107,7 +8128,7 @@ public struct FfiConverterTypeOwner: FfiConverterRustBuffer {
         
         case 2: return .nobody
         
-        case 3: return .person(try FfiConverterTypeUserId.read(from: &buf)
+        case 3: return .person(id: try FfiConverterTypeUserId.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -8126,9 +8147,9 @@ public struct FfiConverterTypeOwner: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
         
         
-        case let .person(v1):
+        case let .person(id):
             writeInt(&buf, Int32(3))
-            FfiConverterTypeUserId.write(v1, into: &buf)
+            FfiConverterTypeUserId.write(id, into: &buf)
             
         }
     }
@@ -10143,26 +10164,33 @@ fileprivate struct FfiConverterSequenceTypeRecordId: FfiConverterRustBuffer {
 }
 
 
-public typealias ActionId = String
+
+
+public typealias ActionId = Identifier<ActionTag>
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeActionId: FfiConverter {
+
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ActionId {
-        return try FfiConverterString.read(from: &buf)
+        let builtinValue = try FfiConverterString.read(from: &buf)
+        return Identifier(text: builtinValue)
     }
 
     public static func write(_ value: ActionId, into buf: inout [UInt8]) {
-        return FfiConverterString.write(value, into: &buf)
+        let builtinValue = value.text
+        return FfiConverterString.write(builtinValue, into: &buf)
     }
 
     public static func lift(_ value: RustBuffer) throws -> ActionId {
-        return try FfiConverterString.lift(value)
+        let builtinValue = try FfiConverterString.lift(value)
+        return Identifier(text: builtinValue)
     }
 
     public static func lower(_ value: ActionId) -> RustBuffer {
-        return FfiConverterString.lower(value)
+        let builtinValue = value.text
+        return FfiConverterString.lower(builtinValue)
     }
 }
 
@@ -10277,26 +10305,33 @@ public func FfiConverterTypeDealId_lower(_ value: DealId) -> RustBuffer {
 
 
 
-public typealias EntryId = String
+
+
+public typealias EntryId = Identifier<EntryTag>
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeEntryId: FfiConverter {
+
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EntryId {
-        return try FfiConverterString.read(from: &buf)
+        let builtinValue = try FfiConverterString.read(from: &buf)
+        return Identifier(text: builtinValue)
     }
 
     public static func write(_ value: EntryId, into buf: inout [UInt8]) {
-        return FfiConverterString.write(value, into: &buf)
+        let builtinValue = value.text
+        return FfiConverterString.write(builtinValue, into: &buf)
     }
 
     public static func lift(_ value: RustBuffer) throws -> EntryId {
-        return try FfiConverterString.lift(value)
+        let builtinValue = try FfiConverterString.lift(value)
+        return Identifier(text: builtinValue)
     }
 
     public static func lower(_ value: EntryId) -> RustBuffer {
-        return FfiConverterString.lower(value)
+        let builtinValue = value.text
+        return FfiConverterString.lower(builtinValue)
     }
 }
 
@@ -10317,26 +10352,33 @@ public func FfiConverterTypeEntryId_lower(_ value: EntryId) -> RustBuffer {
 
 
 
-public typealias FieldId = String
+
+
+public typealias FieldId = Identifier<FieldTag>
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeFieldId: FfiConverter {
+
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FieldId {
-        return try FfiConverterString.read(from: &buf)
+        let builtinValue = try FfiConverterString.read(from: &buf)
+        return Identifier(text: builtinValue)
     }
 
     public static func write(_ value: FieldId, into buf: inout [UInt8]) {
-        return FfiConverterString.write(value, into: &buf)
+        let builtinValue = value.text
+        return FfiConverterString.write(builtinValue, into: &buf)
     }
 
     public static func lift(_ value: RustBuffer) throws -> FieldId {
-        return try FfiConverterString.lift(value)
+        let builtinValue = try FfiConverterString.lift(value)
+        return Identifier(text: builtinValue)
     }
 
     public static func lower(_ value: FieldId) -> RustBuffer {
-        return FfiConverterString.lower(value)
+        let builtinValue = value.text
+        return FfiConverterString.lower(builtinValue)
     }
 }
 
@@ -10437,26 +10479,33 @@ public func FfiConverterTypeNaiveDateTime_lower(_ value: NaiveDateTime) -> RustB
 
 
 
-public typealias RecordId = String
+
+
+public typealias RecordId = Identifier<RecordTag>
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeRecordId: FfiConverter {
+
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RecordId {
-        return try FfiConverterString.read(from: &buf)
+        let builtinValue = try FfiConverterString.read(from: &buf)
+        return Identifier(text: builtinValue)
     }
 
     public static func write(_ value: RecordId, into buf: inout [UInt8]) {
-        return FfiConverterString.write(value, into: &buf)
+        let builtinValue = value.text
+        return FfiConverterString.write(builtinValue, into: &buf)
     }
 
     public static func lift(_ value: RustBuffer) throws -> RecordId {
-        return try FfiConverterString.lift(value)
+        let builtinValue = try FfiConverterString.lift(value)
+        return Identifier(text: builtinValue)
     }
 
     public static func lower(_ value: RecordId) -> RustBuffer {
-        return FfiConverterString.lower(value)
+        let builtinValue = value.text
+        return FfiConverterString.lower(builtinValue)
     }
 }
 
@@ -10579,6 +10628,116 @@ public func installLogSink(sink: LogSink)  {try! rustCall() {
     )
 }
 }
+/**
+ * The code of a kind of channel: `phone`, `email`, …
+ */
+public func channelKindCode(value: ChannelKind) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_channel_kind_code(
+        FfiConverterTypeChannelKind_lower(value),uniffiCallStatus
+    )
+})
+}
+/**
+ * The value with this code; `Unknown` for one that this release does not know.
+ */
+public func channelKindNamed(code: String) -> ChannelKind  {
+    return try!  FfiConverterTypeChannelKind_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_channel_kind_named(
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+})
+}
+/**
+ * The code of an outcome: `open`, `won`, `lost`.
+ */
+public func outcomeCode(value: Outcome) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_outcome_code(
+        FfiConverterTypeOutcome_lower(value),uniffiCallStatus
+    )
+})
+}
+/**
+ * The value with this code; `Unknown` for one that this release does not know.
+ */
+public func outcomeNamed(code: String) -> Outcome  {
+    return try!  FfiConverterTypeOutcome_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_outcome_named(
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+})
+}
+/**
+ * The code of a priority: `low`, `normal`, …
+ */
+public func priorityCode(value: Priority) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_priority_code(
+        FfiConverterTypePriority_lower(value),uniffiCallStatus
+    )
+})
+}
+/**
+ * The value with this code; `Unknown` for one that this release does not know.
+ */
+public func priorityNamed(code: String) -> Priority  {
+    return try!  FfiConverterTypePriority_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_priority_named(
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+})
+}
+/**
+ * The code of a stage: `new`, `proposal`, …
+ */
+public func stageCode(value: Stage) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_stage_code(
+        FfiConverterTypeStage_lower(value),uniffiCallStatus
+    )
+})
+}
+/**
+ * The value with this code; `Unknown` for one that this release does not know.
+ */
+public func stageNamed(code: String) -> Stage  {
+    return try!  FfiConverterTypeStage_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_stage_named(
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+})
+}
+/**
+ * The code of a task's status: `open`, `done`, …
+ */
+public func taskStatusCode(value: TaskStatus) -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_task_status_code(
+        FfiConverterTypeTaskStatus_lower(value),uniffiCallStatus
+    )
+})
+}
+/**
+ * The value with this code; `Unknown` for one that this release does not know.
+ */
+public func taskStatusNamed(code: String) -> TaskStatus  {
+    return try!  FfiConverterTypeTaskStatus_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_task_status_named(
+        FfiConverterString.lower(code),uniffiCallStatus
+    )
+})
+}
 
 private enum InitializationResult {
     case ok
@@ -10596,6 +10755,36 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.contractVersionMismatch
     }
     if (uniffi_roadbook_ffi_checksum_func_install_log_sink() != 9493) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_channel_kind_code() != 24433) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_channel_kind_named() != 11382) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_outcome_code() != 32673) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_outcome_named() != 24329) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_priority_code() != 545) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_priority_named() != 28125) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_stage_code() != 10155) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_stage_named() != 61218) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_task_status_code() != 37159) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_task_status_named() != 14227) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_apply() != 59470) {
