@@ -35,6 +35,8 @@ pub struct Relay {
     seq: u64,
     /// Refuses groups by a test's rule.
     pub policy: Option<Policy>,
+    /// Holds groups by a test's rule, as if changes that they depend on were missing.
+    pub holds: Option<Box<dyn Fn(&PushGroup) -> bool>>,
     /// Whether to send whole records where changes would do.
     pub snapshots_only: bool,
     /// An error to answer the next sync with.
@@ -120,6 +122,9 @@ impl Relay {
         let verdict = |outcome, code: Option<&str>| Verdict { group: group.id.clone(), outcome, code: code.map(str::to_owned) };
         if let Some(code) = self.policy.as_ref().and_then(|policy| policy(group)) {
             return verdict(Outcome::Refused, Some(code));
+        }
+        if self.holds.as_ref().is_some_and(|holds| holds(group)) {
+            return verdict(Outcome::Held, Some("missing"));
         }
         let mut passed: Vec<(RecordId, Kind, Document, Vec<roadbook_core::gate::Admitted>)> = Vec::new();
         for item in &group.items {

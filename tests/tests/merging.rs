@@ -283,7 +283,7 @@ fn type_into(form: &mut TaskItem, field: usize, text: &str, value: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40), max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// D3 of the design: untouched fields are never written; every touched value is shown or in the conflict list;
     /// nobody conflicts with themselves; replicas that have met are equal.
@@ -305,6 +305,8 @@ proptest! {
         let mut forms: Vec<Vec<TaskItem>> = devices.iter().map(|device| vec![device.book.get(id).unwrap(); 2]).collect();
         // As the forms were read: a field that holds that again counts as untouched.
         let mut opened = forms.clone();
+        // What was saved from a version: the same value from it again counts as a late retry, which takes nothing back.
+        let mut sent: std::collections::HashSet<(usize, String, String)> = std::collections::HashSet::new();
         for (step, act) in acts.iter().enumerate() {
             match *act {
                 Act::Pass => world.pass(1000),
@@ -330,6 +332,11 @@ proptest! {
                     let base = form.clone();
                     let text = format!("edit{step}");
                     type_into(form, field, &text, value);
+                    let due = form.due.as_ref().map(ToString::to_string).unwrap_or_default();
+                    let retried = |value: &str| sent.contains(&(device, form.version.clone(), value.to_owned()));
+                    let (due_retried, status_retried) = (retried(&due), retried(form.status.code()));
+                    sent.insert((device, form.version.clone(), due.clone()));
+                    sent.insert((device, form.version.clone(), form.status.code().to_owned()));
                     let saved = book.save(form).unwrap();
                     // The typed value is shown, or is one of the values in conflict.
                     let conflicts = book.conflicts(id).unwrap();
@@ -338,11 +345,10 @@ proptest! {
                     });
                     if field == 0 { prop_assert!(saved.title == text || disputed("title", &text)); }
                     if field == 4 { prop_assert!(saved.notes.contains(&text)); }
-                    if field == 1 && form.due != base.due && form.due != read.due {
-                        let due = form.due.as_ref().map(ToString::to_string).unwrap();
+                    if field == 1 && form.due != base.due && form.due != read.due && !due_retried {
                         prop_assert!(saved.due == form.due || disputed("due", &due));
                     }
-                    if field == 2 && form.status != base.status && form.status != read.status {
+                    if field == 2 && form.status != base.status && form.status != read.status && !status_retried {
                         prop_assert!(saved.status == form.status || disputed("status", form.status.code()));
                     }
                     // A field that this form never touched shows what it showed, whatever another form did.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 use roadbook_core::Error;
-use roadbook_core::book::{Book, ContactFilter, ContactSort};
+use roadbook_core::book::{Book, ContactFilter, ContactSort, DealFilter, DealSort};
 use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::sync::End;
@@ -107,12 +107,21 @@ fn a_document_that_cannot_be_opened_keeps_its_row_and_is_fetched_again() {
     let [_, deal, _] = fill(&anna.book);
     relay.join(&anna.book, "Anna");
     relay.join(&boris.book, "Boris");
-    boris.raw().execute("UPDATE doc SET bytes = x'0001020304' WHERE id = ?1", [deal.as_bytes()]).unwrap();
+    let damage = || boris.raw().execute("UPDATE doc SET bytes = x'0001020304' WHERE id = ?1", [deal.as_bytes()]).unwrap();
+    damage();
     assert!(matches!(boris.book.get::<Deal>(deal), Err(Error::Unreadable(id)) if id == deal));
-    boris.book.verify_some(100).unwrap();
     let status = boris.book.status().unwrap();
     assert_eq!((status.unreadable, boris.book.search("pumps", 9).unwrap().len()), (1, 1));
     assert!(matches!(relay.sync_book(&boris.book), End::Done(_)));
     assert_eq!(boris.book.get::<Deal>(deal).unwrap(), anna.book.get::<Deal>(deal).unwrap());
     assert_eq!(boris.book.status().unwrap().unreadable, 0);
+    // Also one that was opened before; and a rebuild keeps its row.
+    damage();
+    assert!(boris.book.save(&Deal { title: "Valves".into(), ..anna.book.get(deal).unwrap() }).is_err());
+    assert_eq!(boris.book.rebuild().unwrap().unreadable, [deal]);
+    let page = boris.book.deals(&DealFilter::default(), DealSort::Title, None, 9).unwrap();
+    assert_eq!(page.items.len(), 1);
+    assert!(matches!(relay.sync_book(&boris.book), End::Done(_)));
+    assert_eq!(boris.book.get::<Deal>(deal).unwrap(), anna.book.get::<Deal>(deal).unwrap());
+    assert_eq!(boris.book.search("pumps", 9).unwrap().len(), 1);
 }

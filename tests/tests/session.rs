@@ -246,6 +246,22 @@ fn a_page_that_was_lost_on_the_way_back_is_sent_again_and_counts_once() {
 }
 
 #[test]
+fn edits_that_must_wait_do_not_keep_back_the_others() {
+    let (_, mut relay, device) = joined();
+    let title = |n: usize| if n < 2100 { format!("Waiting {n}") } else { format!("Going {n}") };
+    for n in 0..2110 {
+        device.book.save(&Deal { id: device.book.new_id().into(), title: title(n), ..Deal::default() }).unwrap();
+    }
+    relay.holds = Some(Box::new(|group| group.items[0].change.windows(7).any(|window| window == b"Waiting")));
+    let end = relay.sync_book(&device.book);
+    let End::Wait { report, reason: WaitReason::Held, .. } = end else { panic!("{end:?}") };
+    assert_eq!((report.pushed, relay.len(), device.book.status().unwrap().pending_changes), (10, 10, 2100));
+    relay.holds = None;
+    assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    assert_eq!(relay.len(), 2110);
+}
+
+#[test]
 fn a_server_with_another_history_gets_every_own_change_again() {
     let (world, mut relay, device) = joined();
     let deal = device.book.save(&Deal { id: device.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();

@@ -125,6 +125,19 @@ fn rebuilding_gives_what_incremental_writing_gave() {
 }
 
 #[test]
+fn every_query_table_has_the_columns_of_its_definition() {
+    let device = Device::new(&World::new(15));
+    let raw = device.raw();
+    for kind in Kind::ALL {
+        let definition = kind.definition();
+        let mut statement = raw.prepare(&format!("SELECT name FROM pragma_table_info('{}')", definition.table)).unwrap();
+        let found: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        let expected: Vec<&str> = ["n", "sort", "letter"].into_iter().chain(definition.columns()).collect();
+        assert_eq!(found, expected, "{kind}");
+    }
+}
+
+#[test]
 fn a_row_that_differs_from_its_document_is_found_and_repaired() {
     let world = World::new(7);
     let mut device = Device::new(&world);

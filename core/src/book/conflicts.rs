@@ -42,9 +42,16 @@ pub struct ConflictValue {
 }
 
 /// More than this ahead of this device's clock, a time is not believed.
-pub(super) const SUSPECT_MS: i64 = 24 * 3_600_000;
+const SUSPECT_MS: i64 = 24 * 3_600_000;
 
-pub(super) fn of_document(conn: &Connection, kind: Kind, id: RecordId, document: &Document) -> Result<Vec<Conflict>> {
+/// The conflicts of an open document; `now_ms` is this device's clock.
+pub(super) fn of_document(
+    conn: &Connection,
+    kind: Kind,
+    id: RecordId,
+    document: &Document,
+    now_ms: i64,
+) -> Result<Vec<Conflict>> {
     let mut conflicts = Vec::new();
     for key in document.read(None).disputed {
         let field_id = FieldId::from_key(&key);
@@ -56,7 +63,7 @@ pub(super) fn of_document(conn: &Connection, kind: Kind, id: RecordId, document:
                 text: field.display(field_id.entry(), &candidate.scalar),
                 author: Author::of(conn, candidate.actor)?,
                 at_ms: candidate.at_ms,
-                suspect_clock: false,
+                suspect_clock: candidate.at_ms > now_ms.saturating_add(SUSPECT_MS),
                 shown: at == 0,
             });
         }
@@ -75,12 +82,7 @@ impl Book {
         let kind = self.kind_of(id)?;
         self.read(|conn| {
             let (_, document) = open_for_reading(conn, kind.definition(), id)?;
-            let mut conflicts = of_document(conn, kind, id, &document)?;
-            let limit = self.env().now().ms.saturating_add(SUSPECT_MS);
-            for value in conflicts.iter_mut().flat_map(|conflict| &mut conflict.values) {
-                value.suspect_clock = value.at_ms > limit;
-            }
-            Ok(conflicts)
+            of_document(conn, kind, id, &document, self.env().now().ms)
         })
     }
 
@@ -132,7 +134,7 @@ impl Book {
             let written = document.settle(key, &chosen.scalar, &context)?;
             tx.put_doc(record.id, stored.generation, &document, Some(&before))?;
             tx.note_action(&message)?;
-            tx.send(record.kind, record.id, stored.generation, message.action, written.as_slice())
+            tx.queue(record.kind, record.id, stored.generation, message.action, written.as_slice())
         })
     }
 }

@@ -41,7 +41,7 @@ pub use undo::{Skipped, UndoReport};
 use crate::document::Actor;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store::{OpenMode, PushGroup, Tx, open};
+use crate::store::{OpenGroup, OpenMode, Tx, open};
 use observe::Watchers;
 
 /// Takes a lock even after a panic elsewhere: what the locks guard is valid at every moment.
@@ -221,21 +221,40 @@ impl Book {
         };
         let reading = Reading { book: self, place, conn: Some(conn) };
         let tx = reading.conn.as_ref().ok_or(Error::Closed)?.unchecked_transaction()?;
-        read(&tx).map_err(|error| if self.is_closed() { Error::Closed } else { error })
+        let result = read(&tx);
+        drop(tx);
+        drop(reading);
+        result.map_err(|error| self.failed(error))
     }
 
     /// Writes in one transaction, then tells observers; nothing is told, and nothing kept, where `write` fails.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        self.transact(write).map_err(|error| self.failed(error))
+    }
+
+    /// What a failed call tells: a statement that a shutdown interrupted is no failure of its own, and a record that
+    /// cannot be opened is marked, so that the next sync fetches it.
+    fn failed(&self, error: Error) -> Error {
+        if self.is_closed() {
+            return Error::Closed;
+        }
+        if let Error::Unreadable(id) = error {
+            // The caller hears of the record; where even the mark fails, the store's next call says why.
+            let _ = self.transact(|tx| tx.mark_unreadable(id));
+        }
+        error
+    }
+
+    fn transact<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let actor = *lock(&self.actor);
-        let group = PushGroup::new(self.env.as_ref());
+        let group = OpenGroup::new(self.env.as_ref());
         let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), changed: Vec::new() };
-        let result = write(&mut tx).and_then(|result| tx.write_search().map(|()| result));
-        // A statement that a shutdown interrupted is no failure of its own.
-        let result = result.map_err(|error| if self.is_closed() { Error::Closed } else { error })?;
+        let result = write(&mut tx)?;
+        tx.write_search()?;
         let changed = std::mem::take(&mut tx.changed);
         if self.is_closed() {
             return Err(Error::Closed);
@@ -246,8 +265,8 @@ impl Book {
         Ok(result)
     }
 
-    /// Reports commits of other processes to the observers. Apps call it when they come to the foreground, and the
-    /// bindings once a second while somebody watches.
+    /// Reports commits of other processes to the observers. Apps call it when they come to the foreground; the Kotlin and
+    /// Swift packages once a second while somebody watches.
     ///
     /// # Errors
     /// [`Error::Closed`].

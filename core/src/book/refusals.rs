@@ -99,7 +99,7 @@ fn edits_of(conn: &rusqlite::Connection, item: &OutboxItem) -> Result<Vec<crate:
     };
     // The change may follow others that were refused with it: what they wanted is shown with it then.
     let mut pending: Vec<Vec<u8>> = Vec::new();
-    for other in OutboxItem::refused(conn)?.iter().filter(|other| other.doc == item.doc && other.n <= item.n) {
+    for other in OutboxItem::refused(conn)?.iter().filter(|other| other.doc == item.doc && other.n < item.n) {
         pending.push(
             crate::document::open_envelope(&other.bytes, crate::gate::Limits::CHANGE.bytes)
                 .map_err(|error| Error::Corrupt(error.to_string()))?,
@@ -135,7 +135,7 @@ impl Tx<'_> {
         if !written.is_empty() {
             self.put_doc(id, stored.generation, &document, Some(&before))?;
             self.note_action(message)?;
-            self.send(kind, id, stored.generation, message.action, &written)?;
+            self.queue(kind, id, stored.generation, message.action, &written)?;
         }
         Ok(())
     }

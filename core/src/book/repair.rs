@@ -4,14 +4,14 @@ use super::Book;
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::Kind;
-use crate::store::{State, StoredDoc};
+use crate::store::StoredDoc;
 
 /// What [`Book::rebuild`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RebuildReport {
     /// Records whose rows were made again.
     pub records: u64,
-    /// Records that cannot be opened; their rows are as they came from the server, where there are any.
+    /// Records that cannot be opened: lists show their rows as they were, search finds them when they were fetched again.
     pub unreadable: Vec<RecordId>,
 }
 
@@ -46,9 +46,14 @@ impl Book {
         self.write(|tx| {
             let mut report = RebuildReport::default();
             tx.sql.execute_batch(
-                "DELETE FROM contact; DELETE FROM deal; DELETE FROM task; DELETE FROM link;
-                 INSERT INTO search(search) VALUES ('delete-all'); INSERT INTO phone(phone) VALUES ('delete-all');",
+                "INSERT INTO search(search) VALUES ('delete-all'); INSERT INTO phone(phone) VALUES ('delete-all');",
             )?;
+            for kind in Kind::ALL {
+                // Rows of no record.
+                let table = kind.definition().table;
+                tx.sql
+                    .execute(&format!("DELETE FROM {table} WHERE n NOT IN (SELECT n FROM doc WHERE kind = ?1)"), [kind.code()])?;
+            }
             let mut after = 0;
             loop {
                 let batch = StoredDoc::after(tx.sql, after, BATCH)?;
@@ -57,15 +62,12 @@ impl Book {
                 for stored in &batch {
                     match stored.open() {
                         Ok(document) => {
-                            tx.put_doc(stored.id, stored.generation, &document, None)?;
+                            tx.rederive(stored, &document)?;
                             report.records += 1;
                         }
                         Err(_) if stored.known_kind().is_none() => {}
                         Err(_) => {
-                            tx.sql.execute(
-                                "UPDATE doc SET state = ?2 WHERE n = ?1",
-                                rusqlite::params![stored.n, State::Unreadable as i64],
-                            )?;
+                            tx.mark_unreadable(stored.id)?;
                             report.unreadable.push(stored.id);
                         }
                     }
@@ -123,8 +125,10 @@ impl Book {
             };
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
                 match tx.open_doc(id) {
-                    Ok(Some((stored, document))) => tx.verify(&stored, &document)?,
-                    Ok(None) | Err(crate::Error::Unreadable(_)) => {}
+                    // Opening makes the row of an unopened one; this is for rows of an older release.
+                    Ok(Some((stored, document))) if stored.state == 0 => tx.rederive(&stored, &document)?,
+                    Ok(_) => {}
+                    Err(crate::Error::Unreadable(id)) => tx.mark_unreadable(id)?,
                     Err(error) => return Err(error),
                 }
             }

@@ -73,7 +73,7 @@ impl Book {
             Ok(Sheet {
                 record: R::from_values(id, version_of(&stored, &document), &values),
                 changed_ms: document.changed_ms(),
-                conflicts: super::conflicts::of_document(conn, R::DEFINITION.kind, id, &document)?,
+                conflicts: super::conflicts::of_document(conn, R::DEFINITION.kind, id, &document, self.env().now().ms)?,
                 violations: problems(&(R::DEFINITION.normalize)(&values)),
             })
         })
@@ -370,7 +370,7 @@ impl Tx<'_> {
         }
         self.put_doc(id, generation, &document, (!is_new).then_some(&before))?;
         self.note_action(message)?;
-        self.send(definition.kind, id, generation, message.action, &written)?;
+        self.queue(definition.kind, id, generation, message.action, &written)?;
         Ok(true)
     }
 

@@ -1,5 +1,7 @@
 //! What a sync session reads from the book and writes into it: account, tokens, pages.
 
+use std::collections::{HashMap, HashSet};
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use minicbor::{Decode, Encode};
 use rusqlite::{Connection, params};
@@ -11,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
-use crate::store::{Meta, OutboxItem, State, StoredDoc, Tx};
+use crate::store::{Meta, OpenGroup, OutboxItem, State, StoredDoc, Tx};
 use crate::sync::wire::{
-    self, Directory, Entry, Form, JoinResponse, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse,
+    Directory, Entry, Form, JoinResponse, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse,
     TokenResponse, Verdict,
 };
 
@@ -83,22 +85,25 @@ pub(crate) struct SyncLock {
 }
 
 /// What one page did.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct PageReport {
     pub pushed: u64,
     pub pulled: u64,
     pub refused: u64,
     pub held: u64,
     pub set_aside: u64,
-    /// Changes that are still in the outbox, held ones included.
-    pub waiting: u64,
+    /// The groups that wait for others' changes.
+    pub held_groups: Vec<Vec<u8>>,
 }
 
-/// Most changes and bytes of one request, well below what the server takes.
+/// So many changes and bytes of one request begin no further group; with one more group it is still well below what the
+/// server takes.
 const MAX_PUSH_ITEMS: usize = 2000;
-const MAX_PUSH_BYTES: usize = 700_000;
+const MAX_PUSH_BYTES: usize = 400_000;
+/// Rows of the outbox read at once.
+const OUTBOX_BATCH: u32 = 500;
 /// Most bytes of entries asked for at once, before compression.
-const PAGE_BYTES: u32 = 2_000_000;
+const PAGE_BYTES: u32 = 4_000_000;
 /// A token is not used in its last seconds.
 const TOKEN_MARGIN_MS: i64 = 10_000;
 /// Most records asked for again in one request.
@@ -193,8 +198,9 @@ impl Book {
         }
     }
 
-    /// The next request: what waits, and where this device stands in the feed. `shrink` halves what is pushed, each time.
-    pub(crate) fn next_page(&self, shrink: u32) -> Result<SyncRequest> {
+    /// The next request: what waits, and where this device stands in the feed. `shrink` halves what is pushed, each time; groups in
+    /// `held` are left out.
+    pub(crate) fn next_page(&self, shrink: u32, held: &HashSet<Vec<u8>>) -> Result<SyncRequest> {
         self.read(|conn| {
             let mut request = SyncRequest {
                 epoch: Meta::Epoch.get(conn)?.unwrap_or_default(),
@@ -205,7 +211,7 @@ impl Book {
                 want: wanted(conn)?,
                 ..SyncRequest::default()
             };
-            push(conn, &mut request, shrink)?;
+            push(conn, &mut request, shrink, held)?;
             Ok(request)
         })
     }
@@ -225,8 +231,6 @@ impl Book {
             }
             Meta::Epoch.set(tx.sql, &page.epoch)?;
             Meta::Cursor.set(tx.sql, &page.cursor)?;
-            report.waiting =
-                tx.sql.query_row("SELECT count(*) FROM outbox WHERE state = 0", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
             Ok((report, tx.actor))
         })?;
         *lock(&self.actor) = actor;
@@ -266,34 +270,40 @@ fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
-/// Adds whole groups from the outbox to a request.
-fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32) -> Result<()> {
+/// Adds whole groups from the outbox to a request, but for those in `held`.
+fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSet<Vec<u8>>) -> Result<()> {
     let (max_items, max_bytes) = (MAX_PUSH_ITEMS >> shrink, MAX_PUSH_BYTES >> shrink);
-    let items = OutboxItem::waiting(conn, u32::try_from(MAX_PUSH_ITEMS + wire::MAX_GROUP).unwrap_or(u32::MAX))?;
-    let mut index: std::collections::HashMap<RecordId, u32> = std::collections::HashMap::new();
+    let mut index: HashMap<RecordId, u32> = HashMap::new();
     let mut bytes = 0;
     let mut count = 0;
-    let mut rest = items.as_slice();
-    while let Some(first) = rest.first() {
-        let size = rest.iter().take_while(|item| item.group == first.group).count();
-        let (group, after) = rest.split_at_checked(size).unwrap_or((rest, &[]));
-        let weight: usize = group.iter().map(|item| item.bytes.len() + 40).sum();
-        if count > 0 && (count + size > max_items || bytes + weight > max_bytes) {
-            break;
-        }
-        (bytes, count, rest) = (bytes + weight, count + size, after);
-        let mut pushed = PushGroup { id: first.group.clone(), items: Vec::with_capacity(size) };
-        for item in group {
+    let mut after = 0;
+    loop {
+        let batch = OutboxItem::waiting(conn, after, OUTBOX_BATCH)?;
+        let Some(last) = batch.last() else { return Ok(()) };
+        after = last.n;
+        for item in batch {
+            if held.contains(&item.group) {
+                continue;
+            }
+            let begun = request.groups.last().is_some_and(|group| group.id == item.group);
+            // A group is never cut: its first item decides, and a group is smaller than the room that is left for it.
+            if !begun && count > 0 && (count >= max_items || bytes >= max_bytes) {
+                return Ok(());
+            }
+            count += 1;
+            bytes += item.bytes.len() + 40;
             let next = u32::try_from(request.docs.len()).unwrap_or(u32::MAX);
             let doc = *index.entry(item.doc).or_insert(next);
             if doc == next {
                 request.docs.push(PushDoc { id: item.doc.as_bytes().to_vec(), generation: item.generation, kind: item.kind });
             }
-            pushed.items.push(PushItem { doc, change: item.bytes.clone() });
+            let pushed = PushItem { doc, change: item.bytes };
+            match request.groups.last_mut().filter(|_| begun) {
+                Some(group) => group.items.push(pushed),
+                None => request.groups.push(PushGroup { id: item.group, items: vec![pushed] }),
+            }
         }
-        request.groups.push(pushed);
     }
-    Ok(())
 }
 
 impl Tx<'_> {
@@ -311,7 +321,10 @@ impl Tx<'_> {
                 self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
                 report.pushed += changes;
             }
-            Outcome::Held | Outcome::Other(_) => report.held += changes,
+            Outcome::Held | Outcome::Other(_) => {
+                report.held += changes;
+                report.held_groups.push(verdict.group.clone());
+            }
             // An import's records have nothing to do with each other: one that is refused must not keep out the rest.
             Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
             Outcome::Refused => {
@@ -384,6 +397,9 @@ impl Tx<'_> {
             && healthy.is_none()
             && let Some(values) = usable_row(kind, entry)
         {
+            if let Some(stored) = &existing {
+                self.delete_derived(kind.definition(), stored.n)?;
+            }
             self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
             self.changed.push((kind, id));
             return self.forget_set_aside(id);
@@ -509,10 +525,12 @@ impl Tx<'_> {
     /// Puts the own changes of a record into the outbox again.
     fn queue_own(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
         let entries = document.changes();
-        let bytes: std::collections::HashMap<ChangeHash, Vec<u8>> = document.changes_since(&[]).into_iter().collect();
+        let bytes: HashMap<ChangeHash, Vec<u8>> = document.changes_since(&[]).into_iter().collect();
         for entry in entries {
             let own = entry.actor.map_or(Ok(false), |actor: Actor| identity::is_own(self.sql, actor))?;
             let (true, Some(bytes)) = (own, bytes.get(&entry.hash)) else { continue };
+            // Each change alone: those of one record may wait for changes that wait for others of it.
+            self.group = OpenGroup::new(self.env);
             let action = entry.message.as_ref().map_or(ActionId([0; 16]), |message| message.action);
             self.enqueue(stored.kind, stored.id, stored.generation, entry.hash, action, bytes)?;
         }

@@ -115,7 +115,7 @@ impl Tx<'_> {
         }
         if !written.is_empty() {
             self.put_doc(record.id, stored.generation, &document, Some(&before))?;
-            self.send(record.kind, record.id, stored.generation, message.action, &written)?;
+            self.queue(record.kind, record.id, stored.generation, message.action, &written)?;
             report.records.push(record);
         }
         Ok(())

@@ -71,33 +71,35 @@ impl StoredDoc {
     pub fn open(&self) -> Result<Document> {
         let kind = self.known_kind().ok_or(Error::Unreadable(self.id))?;
         let document = Document::load(kind.definition(), &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
-        if document.same_as(&self.heads) { Ok(document) } else { Err(Error::Unreadable(self.id)) }
+        // A snapshot was only scanned when it came: what the gate would have refused is refused here.
+        let sound =
+            document.same_as(&self.heads) && (self.state != State::Unverified as i64 || document.broken_field().is_none());
+        if sound { Ok(document) } else { Err(Error::Unreadable(self.id)) }
     }
 }
 
 impl Tx<'_> {
-    /// Opens a record's document for writing. One that came from the server and was never opened is checked against
-    /// its row first; where they differ the document wins.
+    /// Opens a record's document for writing. The row of one that came from the server and was never opened is made
+    /// again from it first: where they differ the document wins.
     pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
         let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
-        match stored.open() {
-            Ok(document) => {
-                if stored.state == State::Unverified as i64 {
-                    self.verify(&stored, &document)?;
-                }
-                Ok(Some((stored, document)))
-            }
-            Err(error) => {
-                self.sql
-                    .prepare_cached("UPDATE doc SET state = ?2 WHERE n = ?1")?
-                    .execute(params![stored.n, State::Unreadable as i64])?;
-                Err(error)
-            }
+        let document = stored.open()?;
+        if stored.state == State::Unverified as i64 {
+            self.rederive(&stored, &document)?;
         }
+        Ok(Some((stored, document)))
+    }
+
+    /// Marks a record of a known kind whose document cannot be opened, so that the next sync fetches it.
+    pub fn mark_unreadable(&mut self, id: RecordId) -> Result<()> {
+        let kinds = Kind::ALL.map(|kind| kind.code().to_string()).join(", ");
+        let sql = format!("UPDATE doc SET state = ?2 WHERE id = ?1 AND kind IN ({kinds})");
+        self.sql.execute(&sql, params![id.as_bytes(), State::Unreadable as i64])?;
+        Ok(())
     }
 
     /// Rewrites a row from its document and marks it verified.
-    pub fn verify(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
+    pub fn rederive(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
         self.delete_derived(document.definition(), stored.n)?;
         self.put_doc(stored.id, stored.generation, document, None)
     }

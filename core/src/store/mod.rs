@@ -10,7 +10,7 @@ pub(crate) use docs::{State, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{OpenMode, open};
-pub(crate) use outbox::{OutboxItem, PushGroup};
+pub(crate) use outbox::{OpenGroup, OutboxItem};
 pub(crate) use row::{SearchChange, row_values};
 
 use rusqlite::Transaction;
@@ -30,7 +30,7 @@ pub(crate) struct Tx<'a> {
     /// The actor that this store writes as.
     pub actor: Actor,
     /// The push group of this transaction's changes: the server takes them together or not at all.
-    pub group: PushGroup,
+    pub group: OpenGroup,
     /// What the search indexes are to hold, written last.
     pub searched: Vec<SearchChange>,
     /// Records that changed, for observers.

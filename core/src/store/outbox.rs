@@ -11,13 +11,13 @@ use crate::record::Kind;
 use crate::sync::wire::MAX_GROUP;
 
 /// A push group in the making.
-pub(crate) struct PushGroup {
+pub(crate) struct OpenGroup {
     id: [u8; 16],
     items: usize,
     bytes: usize,
 }
 
-impl PushGroup {
+impl OpenGroup {
     /// An empty group.
     pub fn new(env: &dyn Env) -> Self {
         let mut id = [0; 16];
@@ -65,9 +65,9 @@ impl OutboxItem {
         Ok(statement.query_map(params, Self::read)?.collect::<Result<_, _>>()?)
     }
 
-    /// The oldest waiting edits.
-    pub fn waiting(conn: &Connection, limit: u32) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 ORDER BY n LIMIT ?1", [limit])
+    /// The waiting edits after row `n`, oldest first.
+    pub fn waiting(conn: &Connection, after: i64, limit: u32) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state = 0 AND n > ?1 ORDER BY n LIMIT ?2", [after, i64::from(limit)])
     }
 
     /// The waiting edits of a record.
@@ -96,7 +96,7 @@ impl Tx<'_> {
     }
 
     /// Puts own changes of one record into the outbox and notes them under their action.
-    pub fn send(&mut self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
+    pub fn queue(&mut self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
         for change in written {
             self.enqueue(kind.code(), id, generation, change.hash, action, &change.bytes)?;
             self.sql
@@ -117,7 +117,7 @@ impl Tx<'_> {
         raw: &[u8],
     ) -> Result<()> {
         if self.group.items >= MAX_GROUP || self.group.bytes + raw.len() > MAX_GROUP_BYTES {
-            self.group = PushGroup::new(self.env);
+            self.group = OpenGroup::new(self.env);
         }
         self.group.items += 1;
         self.group.bytes += raw.len();
@@ -138,7 +138,7 @@ impl Tx<'_> {
             self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
                 group,
                 doc.as_bytes(),
-                PushGroup::new(self.env).id
+                OpenGroup::new(self.env).id
             ])?;
         }
         if let Some(first) = docs.first().filter(|_| docs.len() > 1) {
@@ -146,7 +146,7 @@ impl Tx<'_> {
             self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
                 group,
                 first.as_bytes(),
-                PushGroup::new(self.env).id
+                OpenGroup::new(self.env).id
             ])?;
         }
         Ok(docs.len() > 1)

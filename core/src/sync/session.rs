@@ -1,4 +1,4 @@
-//! The client's side of a sync, without I/O: it says which request to send, takes the answer, and says what is next.
+//! The client's side of a sync, without network I/O: it says which request to send, takes the answer, and says what is next.
 //!
 //! | state | event | next |
 //! |---|---|---|
@@ -7,9 +7,12 @@
 //! | `Start`, good token | start | send sync → `Sync` |
 //! | `Hello`, joining | answer | send join → `Join` |
 //! | `Hello` | answer | send token → `Token` |
+//! | `Hello` | answer with another protocol | end `Upgrade` |
+//! | `Hello` | answer of another server than the account's | end `Wait` |
 //! | `Join` | answer | keep the account, send sync → `Sync` |
 //! | `Token` | answer | keep the token, send sync → `Sync` |
 //! | `Sync` | answer, nothing left | end `Done` |
+//! | `Sync` | answer, only held edits left | end `Wait` |
 //! | `Sync` | answer, something left | send sync → `Sync`; end `More` after the deadline |
 //! | `Sync` | `token_expired`, first time | send hello → `Hello` |
 //! | `Sync` | `too_large`, up to six times | send less → `Sync` |
@@ -22,11 +25,12 @@
 //!
 //! Every page is committed with its cursor before the next request is made, so that a session may be dropped anywhere.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::wire::{
     self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_RESPONSE, PROTOCOL,
-    PROTOCOL_MIN, SyncResponse, TokenRequest, TokenResponse,
+    PROTOCOL_MIN, SyncRequest, SyncResponse, TokenRequest, TokenResponse,
 };
 use crate::book::{Book, SyncLock};
 use crate::error::{Error, ProblemCode, Result};
@@ -196,6 +200,8 @@ pub struct Session {
     reset: bool,
     /// How often less was sent because the server found a request too large.
     shrink: u32,
+    /// Groups that wait for changes of others: not sent again before something came or went.
+    held: HashSet<Vec<u8>>,
     report: Report,
     _lock: SyncLock,
 }
@@ -216,6 +222,7 @@ impl Session {
             refreshed: false,
             reset: false,
             shrink: 0,
+            held: HashSet::new(),
             report: Report::default(),
             _lock: lock,
         })
@@ -337,15 +344,20 @@ impl Session {
         let answer: SyncResponse = wire::decode(body)?;
         let more_on_server = answer.more;
         let page = self.book.apply_page(answer)?;
+        if page.pushed > 0 || page.pulled > 0 || page.refused > 0 {
+            // What held groups waited for may have come.
+            self.held.clear();
+        } else {
+            self.held.extend(page.held_groups);
+        }
         self.report.pushed += page.pushed;
         self.report.pulled += page.pulled;
         self.report.refused += page.refused;
         self.report.held = page.held;
         self.report.set_aside += page.set_aside;
-        // Held edits are sent again after what came in between; when nothing came, only others can help.
-        let more_here = page.waiting > page.held || (page.held > 0 && page.pulled > 0);
-        if !more_on_server && !more_here {
-            if page.held > 0 {
+        let request = self.book.next_page(self.shrink, &self.held)?;
+        if !more_on_server && request.groups.is_empty() {
+            if !self.held.is_empty() {
                 return Ok(self.wait(WaitReason::Held, None));
             }
             self.book.note_synced()?;
@@ -354,7 +366,7 @@ impl Session {
         if self.deadline_ms.is_some_and(|deadline| self.book.env().now().ms >= deadline) {
             return Ok(self.end(End::More));
         }
-        self.send_sync()
+        self.send_page(&request)
     }
 
     fn refused(&mut self, response: &Response) -> Result<Step> {
@@ -400,10 +412,14 @@ impl Session {
     }
 
     fn send_sync(&mut self) -> Result<Step> {
+        let request = self.book.next_page(self.shrink, &self.held)?;
+        self.send_page(&request)
+    }
+
+    fn send_page(&mut self, request: &SyncRequest) -> Result<Step> {
         let Some(token) = self.book.good_token()? else { return self.send_hello() };
-        let request = self.book.next_page(self.shrink)?;
         self.state = State::Sync;
-        self.send("/v1/sync", wire::encode(&request)?, Some(token))
+        self.send("/v1/sync", wire::encode(request)?, Some(token))
     }
 
     fn send(&mut self, path: &str, body: Vec<u8>, authorization: Option<String>) -> Result<Step> {

@@ -459,7 +459,9 @@ error_codes! {
 /// [`Error::Internal`] for a message that cannot be encoded (a defect).
 pub fn encode<T: Encode<()>>(message: &T) -> crate::error::Result<Vec<u8>> {
     let raw = minicbor::to_vec(message).map_err(|error| Error::Internal(error.to_string()))?;
-    Ok(seal_compressed(&raw, 3))
+    // A page of the feed is megabytes that somebody waits for; a push is small and may cost by the byte.
+    let level = if raw.len() > 256 * 1024 { 1 } else { 3 };
+    Ok(seal_compressed(&raw, level))
 }
 
 /// Decodes a body; nothing larger than [`MAX_INFLATED`] is ever held.

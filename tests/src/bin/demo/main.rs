@@ -210,7 +210,11 @@ fn main() {
         serde_json::from_str(&admin(&data, &["workspace", "show", "--json", WORKSPACE])).expect("JSON");
     let on_server = shown["state_hash"].as_str().unwrap_or_default().to_owned();
     assert!(hash(&anna) == hash(&boris) && hash(&anna) == on_server, "the devices differ");
-    page.line(&format!("Identical on 2 devices and the server: {} records, state {}", shown["records"], on_server.chars().take(16).collect::<String>()));
+    page.line(&format!(
+        "Identical on 2 devices and the server: {} records, state {}",
+        shown["records"],
+        on_server.chars().take(16).collect::<String>()
+    ));
     let written = page.write(&target);
     println!("The same as a page, phone beside phone: {}", written.display());
     if exit {
