@@ -135,7 +135,7 @@ impl Location {
         match Book::create(&self.dir, vault, Arc::new(SystemEnv)) {
             Ok(book) => Ok((book, is_new)),
             Err(error) => {
-                if is_new {
+                if is_new && !self.has_book() {
                     // Nothing was encrypted with it.
                     let _ = fs::remove_file(&self.key_file);
                 }
@@ -144,12 +144,9 @@ impl Location {
         }
     }
 
-    /// Whether the folder holds a book, whatever its key: the core looks for the book before it tries the key.
+    /// Whether the folder holds a book, whatever its key.
     fn has_book(&self) -> bool {
-        let mut any = [0u8; 32];
-        SystemEnv.fill(&mut any);
-        let vault = Vault { key: Key::new(any), incarnation: [0; 16] };
-        !matches!(Book::open(&self.dir, vault, Arc::new(SystemEnv)), Err(Error::NoBook))
+        self.dir.join(Book::FILE).exists()
     }
 
     fn explain(&self, error: Error) -> StoreError {
@@ -261,7 +258,7 @@ fn incarnation(dir: &Path) -> Result<[u8; 16], StoreError> {
     {
         use std::os::unix::fs::MetadataExt as _;
         let place = fs::metadata(&path).map_err(io)?;
-        hash.update(place.dev().to_be_bytes());
+        // Not the device's number: it may change when the machine starts.
         hash.update(place.ino().to_be_bytes());
     }
     let mut id = [0u8; 16];

@@ -114,6 +114,25 @@ fn an_export_comes_back_as_the_same_records() {
     let file = String::from_utf8(file).unwrap();
     let report = import(&device, &file);
     assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
+    // What a person typed comes back as what it was, not a second time.
+    let channel = roadbook_core::value::Channel::typed(
+        device.book.new_entry_id(),
+        Default::default(),
+        "+49 30 1234567",
+        &Default::default(),
+    );
+    let typed = Contact {
+        id: device.book.new_id().into(),
+        family_name: "Typed".into(),
+        channels: vec![channel],
+        notes: "By hand.".into(),
+        ..Contact::default()
+    };
+    let typed = device.book.save(&typed).unwrap();
+    let mut again = Vec::new();
+    device.book.export_vcard(&mut again).unwrap();
+    assert_eq!(import(&device, &String::from_utf8(again).unwrap()).unchanged, 3);
+    assert_eq!(device.book.get::<Contact>(typed.id.0).unwrap(), typed);
     assert_eq!(import(&other, &file).added, 2);
     let (here, there) = (only(&device, "pyotr"), only(&other, "pyotr"));
     assert_eq!((here.id, here.tags, here.birthday), (there.id, there.tags, there.birthday));

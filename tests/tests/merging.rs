@@ -232,6 +232,119 @@ fn a_refused_edit_stays_visible_and_blocks_nothing() {
     assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
 }
 
+fn refuse(what: &'static str, code: &'static str) -> Option<roadbook_tests::relay::Policy> {
+    let contains = move |change: &[u8]| change.windows(what.len()).any(|window| window == what.as_bytes());
+    Some(Box::new(move |group| group.items.iter().any(|item| contains(&item.change)).then_some(code)))
+}
+
+#[test]
+fn a_refused_record_is_made_again_when_its_user_retries() {
+    let (_, mut relay, anna, boris) = pair();
+    relay.policy = refuse("Pumps", "forbidden");
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    edit(&anna.book, deal.id, |form| form.organization = "Elkin".into());
+    relay.sync_book(&anna.book);
+    assert!(relay.is_empty(), "no record without what made it reaches anybody");
+    let refusals = anna.book.refusals().unwrap();
+    assert_eq!(refusals.len(), 2);
+    relay.policy = None;
+    for refusal in refusals {
+        anna.book.retry(&refusal.id).unwrap();
+    }
+    meet(&mut relay, &[&anna, &boris]);
+    let made: Deal = boris.book.get(deal.id.0).unwrap();
+    assert_eq!((made.title.as_str(), made.organization.as_str()), ("Pumps", "Elkin"));
+    assert!(anna.book.refusals().unwrap().is_empty());
+}
+
+#[test]
+fn a_retried_edit_stands_beside_what_others_wrote_meanwhile() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna
+        .book
+        .save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), notes: "One.".into(), ..Deal::default() })
+        .unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    relay.policy = refuse("Hoses", "forbidden");
+    edit(&anna.book, deal.id, |form| {
+        form.title = "Hoses".into();
+        form.notes = "One. Anna.".into();
+    });
+    relay.sync_book(&anna.book);
+    edit(&boris.book, deal.id, |form| {
+        form.title = "Valves".into();
+        form.notes = "Boris. One.".into();
+    });
+    meet(&mut relay, &[&boris, &anna]);
+    relay.policy = None;
+    let refusal = anna.book.refusals().unwrap().remove(0);
+    anna.book.retry(&refusal.id).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let merged: Deal = boris.book.get(deal.id.0).unwrap();
+    assert_eq!(merged.notes, "Boris. One. Anna.");
+    let values: Vec<String> = boris.book.conflicts(deal.id.0).unwrap()[0].values.iter().map(|value| value.text.clone()).collect();
+    assert_eq!(values.len(), 2, "{values:?}");
+    // The same words again after a refusal are no double tap.
+    relay.policy = refuse("Elkin", "forbidden");
+    let mut form: Deal = anna.book.get(deal.id.0).unwrap();
+    form.organization = "Elkin".into();
+    anna.book.save(&form).unwrap();
+    relay.sync_book(&anna.book);
+    assert_eq!(anna.book.get::<Deal>(deal.id.0).unwrap().organization, "");
+    assert_eq!(
+        anna.book.save(&Deal { version: anna.book.get::<Deal>(deal.id.0).unwrap().version, ..form }).unwrap().organization,
+        "Elkin"
+    );
+}
+
+#[test]
+fn edits_of_a_copied_store_are_written_again_under_its_own_name() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| form.organization = "Elkin".into());
+    let made = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Hoses".into(), ..Deal::default() }).unwrap();
+    let first = std::cell::Cell::new(true);
+    relay.policy = Some(Box::new(move |_| first.replace(false).then_some("foreign_actor")));
+    meet(&mut relay, &[&anna, &boris]);
+    assert!(anna.book.refusals().unwrap().is_empty());
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().organization, "Elkin");
+    assert_eq!(boris.book.get::<Deal>(made.id.0).unwrap().title, "Hoses");
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_long_text_that_was_edited_at_both_ends_still_merges() {
+    let (_, mut relay, anna, boris) = pair();
+    let long: String = (0..900).map(|n| format!("word{n} ")).collect();
+    let deal = anna
+        .book
+        .save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), notes: long.clone(), ..Deal::default() })
+        .unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&anna.book, deal.id, |form| form.notes = format!("2026: {long}END"));
+    edit(&boris.book, deal.id, |form| form.notes = long.replace("word450 ", "word450 BORIS "));
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(
+        boris.book.get::<Deal>(deal.id.0).unwrap().notes,
+        format!("2026: {}END", long.replace("word450 ", "word450 BORIS "))
+    );
+}
+
+#[test]
+fn a_text_as_long_as_a_field_may_be_reaches_the_others() {
+    let (_, mut relay, anna, boris) = pair();
+    let notes: String =
+        (0..9000).map(|n| format!("слово {n:05} ")).take(7600).collect::<String>().chars().take(100_000).collect();
+    let deal = anna
+        .book
+        .save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), notes: notes.clone(), ..Deal::default() })
+        .unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().notes, notes);
+    assert!(anna.book.refusals().unwrap().is_empty());
+}
+
 #[test]
 fn a_record_whose_making_was_refused_leaves_the_lists_but_not_the_device() {
     let (_, mut relay, anna, _) = pair();

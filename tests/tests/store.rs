@@ -125,6 +125,41 @@ fn rebuilding_gives_what_incremental_writing_gave() {
 }
 
 #[test]
+fn an_empty_file_is_never_taken_for_a_book() {
+    let world = World::new(16);
+    let device = Device::new(&world);
+    deal(&device, "Pumps");
+    device.book.shutdown();
+    std::fs::write(device.dir.path().join("book.db"), b"").unwrap();
+    let opened = Book::open(device.dir.path(), device.vault.clone(), world.clone());
+    assert!(matches!(opened.err(), Some(Error::Corrupt(_))));
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("book.db"), b"").unwrap();
+    assert!(matches!(Book::open(elsewhere.path(), device.vault.clone(), world.clone()).err(), Some(Error::NoBook)));
+    assert!(Book::create(elsewhere.path(), device.vault.clone(), world.clone()).is_ok());
+}
+
+#[test]
+fn a_record_that_would_be_too_large_to_open_is_not_written() {
+    let world = World::new(17);
+    let device = Device::new(&world);
+    let saved = deal(&device, "Pumps");
+    let mut form = saved.clone();
+    for round in 0..8u32 {
+        form.notes = (0..90_000u32).map(|n| char::from_u32(0x430 + (n * 7 + round * 13 + n / 97) % 32).unwrap()).collect();
+        match device.book.save(&form) {
+            Ok(next) => form = next,
+            Err(error) => {
+                assert!(matches!(error, Error::Invalid(_)), "{error}");
+                assert!(device.book.get::<Deal>(saved.id.0).is_ok());
+                return;
+            }
+        }
+    }
+    panic!("a document of any size is taken");
+}
+
+#[test]
 fn every_query_table_has_the_columns_of_its_definition() {
     let device = Device::new(&World::new(15));
     let raw = device.raw();

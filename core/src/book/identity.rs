@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use crate::document::Actor;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Key, Meta};
 
 /// What opens a book: kept by the platform, outside the database.
@@ -20,14 +20,17 @@ pub struct Vault {
     pub incarnation: [u8; 16],
 }
 
-/// Compares the incarnation with the stored one and gives the actor to write as.
-pub(super) fn settle_identity(conn: &mut Connection, vault: &Vault, env: &dyn Env) -> Result<Actor> {
+/// The actor that this store writes as.
+pub(super) fn actor(conn: &Connection) -> Result<Actor> {
+    let stored = Meta::Actor.get(conn)?.and_then(|bytes| bytes.try_into().ok());
+    stored.map(Actor).ok_or_else(|| Error::Corrupt("the store has no author".into()))
+}
+
+/// Compares the incarnation with the stored one; a store that is another one's copy gets an actor of its own.
+pub(super) fn settle_identity(conn: &mut Connection, vault: &Vault, env: &dyn Env) -> Result<()> {
     let stored = Meta::Incarnation.get(conn)?;
-    let actor = Meta::Actor.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map(Actor);
-    if let (Some(incarnation), Some(actor)) = (&stored, actor)
-        && *incarnation == vault.incarnation
-    {
-        return Ok(actor);
+    if stored.as_ref().is_some_and(|incarnation| *incarnation == vault.incarnation) {
+        return Ok(());
     }
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // The store that this one was copied from may still write as the old actor: its edits are not ours any more.
@@ -38,9 +41,9 @@ pub(super) fn settle_identity(conn: &mut Connection, vault: &Vault, env: &dyn En
         Meta::Token.clear(&tx)?;
     }
     Meta::Incarnation.set(&tx, &vault.incarnation)?;
-    let actor = new_actor(&tx, env)?;
+    new_actor(&tx, env)?;
     tx.commit()?;
-    Ok(actor)
+    Ok(())
 }
 
 /// Makes and stores a new actor.

@@ -245,7 +245,16 @@ impl Tx<'_> {
         let (is_new, version, form) = match &existing {
             None => (true, String::new(), from_card),
             Some(stored) => {
-                let document = stored.open()?;
+                let document = match stored.open() {
+                    Ok(document) => document,
+                    Err(error @ Error::Unreadable(_)) => {
+                        let problem =
+                            ImportProblem { file: file.to_owned(), line: card.line, fault_line: None, reason: error.to_string() };
+                        report.problem(problem);
+                        return self.mark_unreadable(id);
+                    }
+                    Err(error) => return Err(error),
+                };
                 let imported = document.changes().into_iter().rev().find(|change| {
                     change
                         .message
@@ -324,6 +333,8 @@ fn fill(mut current: Values, card: &Values) -> Values {
     for (field, value) in card.iter() {
         match current.get(field.name) {
             Some(FieldValue::Set(_) | FieldValue::Keyed(_)) => merge_entries(&mut current, card, field.name),
+            // An export writes both notes as the card's one.
+            _ if field.name == "card_note" && has_note(&current, value) => {}
             Some(value) if !value.is_empty() => {}
             _ => current.set(field.name, value.clone()),
         }
@@ -331,16 +342,35 @@ fn fill(mut current: Values, card: &Values) -> Values {
     current
 }
 
+fn has_note(current: &Values, note: &FieldValue) -> bool {
+    matches!((current.get("notes"), note), (Some(FieldValue::Text(notes)), FieldValue::Register(Scalar::Str(note))) if notes.contains(note.as_str()))
+}
+
 fn merge_entries(into: &mut Values, from: &Values, name: &str) {
     match (into.get_mut(name), from.get(name)) {
         (Some(FieldValue::Keyed(mine)), Some(FieldValue::Keyed(theirs))) => {
             for (id, scalar) in theirs {
-                mine.entry(id.clone()).or_insert_with(|| scalar.clone());
+                // The same number or address under another id was typed by a person, and came back in an export.
+                if !mine.values().any(|known| same_entry(known, scalar)) {
+                    mine.entry(id.clone()).or_insert_with(|| scalar.clone());
+                }
             }
         }
         (Some(FieldValue::Set(mine)), Some(FieldValue::Set(theirs))) => mine.extend(theirs.iter().cloned()),
         _ => {}
     }
+}
+
+/// Whether two entries say the same, but for how they are labelled and understood.
+fn same_entry(known: &Scalar, card: &Scalar) -> bool {
+    let meaning = |scalar: &Scalar| {
+        let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(scalar.as_str()?).ok()?;
+        for how in ["label", "preferred", "e164", "ext"] {
+            object.remove(how);
+        }
+        Some(object)
+    };
+    known == card || meaning(known).is_some_and(|known| meaning(card) == Some(known))
 }
 
 const UUID_UID: &str = "urn:uuid:";

@@ -38,10 +38,9 @@ pub use sync::Account;
 pub(crate) use sync::SyncLock;
 pub use undo::{Skipped, UndoReport};
 
-use crate::document::Actor;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store::{OpenGroup, OpenMode, Tx, open};
+use crate::store::{DATABASE, OpenGroup, OpenMode, Tx, open};
 use observe::Watchers;
 
 /// Takes a lock even after a panic elsewhere: what the locks guard is valid at every moment.
@@ -61,7 +60,6 @@ pub struct Book {
     /// Ends a long statement of the writer when the app is suspended.
     interrupt: InterruptHandle,
     closed: AtomicBool,
-    actor: Mutex<Actor>,
     watchers: Watchers,
     /// `PRAGMA data_version` of the writer when other processes' commits were last reported.
     seen_version: Mutex<i64>,
@@ -117,6 +115,9 @@ impl Drop for Reading<'_> {
 }
 
 impl Book {
+    /// The name of the file that holds a book, in its folder.
+    pub const FILE: &str = DATABASE;
+
     /// Makes a new book in `dir`, which is created where it is missing.
     ///
     /// # Errors
@@ -137,7 +138,7 @@ impl Book {
     }
 
     fn start(dir: &Path, vault: Vault, env: Arc<dyn Env>, mut writer: Connection) -> Result<Self> {
-        let actor = identity::settle_identity(&mut writer, &vault, env.as_ref())?;
+        identity::settle_identity(&mut writer, &vault, env.as_ref())?;
         let seen = data_version(&writer)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -148,7 +149,6 @@ impl Book {
             readers: Mutex::default(),
             read: Condvar::new(),
             closed: AtomicBool::new(false),
-            actor: Mutex::new(actor),
             watchers: Watchers::default(),
             seen_version: Mutex::new(seen),
         })
@@ -250,7 +250,8 @@ impl Book {
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let actor = *lock(&self.actor);
+        // Another process may have begun to write as a new one.
+        let actor = identity::actor(&sql)?;
         let group = OpenGroup::new(self.env.as_ref());
         let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), changed: Vec::new() };
         let result = write(&mut tx)?;

@@ -1,17 +1,20 @@
 //! Edits that the server refused: the record goes back, the bytes stay until their user decides.
+//!
+//! What one save or action wrote into one record is one refusal, however many changes it took.
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::Book;
 use super::history::FieldChange;
-use crate::document::{ActionId, ChangeHash, Code, Context, Document, Message, difference};
+use super::identity::is_own;
+use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, Message, difference, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
 use crate::store::{OutboxItem, StoredDoc, Tx};
-use crate::value::RecordLink;
+use crate::value::{RecordLink, Scalar};
 
 /// An edit that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +25,19 @@ pub struct Refusal {
     pub record: RecordLink,
     /// The server's reason, a code of [`crate::gate::Refused`].
     pub reason: String,
-    /// What the edit wanted, to be read or copied.
+    /// What the edit wanted, to be read or copied; empty where its bytes cannot be read any more.
     pub changes: Vec<FieldChange>,
 }
+
+/// A change that was taken out of a record, with what it wanted and what it was written on.
+struct Fallen {
+    edits: Vec<Edit>,
+    base: Vec<ChangeHash>,
+    message: Message,
+}
+
+/// Own bytes that the server found too large are still read here.
+const MAX_OWN_CHANGE: usize = 64 << 20;
 
 impl Book {
     /// The refused edits, oldest first.
@@ -34,25 +47,20 @@ impl Book {
     pub fn refusals(&self) -> Result<Vec<Refusal>> {
         self.read(|conn| {
             let mut refusals = Vec::new();
-            for item in OutboxItem::refused(conn)? {
-                let Some(kind) = Kind::from_code(item.kind) else { continue };
+            for items in refused(conn)? {
+                let Some(first) = items.first() else { continue };
+                let Some(kind) = Kind::from_code(first.kind) else { continue };
                 let mut changes = Vec::new();
-                for edit in edits_of(conn, &item)? {
+                for edit in fallen(conn, &items)?.into_iter().flat_map(|fallen| fallen.edits) {
                     let field = FieldId::from_key(edit.key());
-                    let shown = |scalar: &crate::value::Scalar| {
-                        kind.definition().field(field.field()).map(|spec| spec.display(field.entry(), scalar))
-                    };
-                    let after = match &edit {
-                        crate::document::Edit::Put { scalar, .. } => shown(scalar),
-                        crate::document::Edit::Text { to, .. } => Some(to.clone()),
-                        crate::document::Edit::Remove { .. } => None,
-                    };
-                    changes.push(FieldChange { before: None, after, field });
+                    let shown =
+                        |scalar: Scalar| kind.definition().field(field.field()).map(|spec| spec.display(field.entry(), &scalar));
+                    changes.push(FieldChange { before: None, after: edit.wanted().and_then(shown), field });
                 }
                 refusals.push(Refusal {
-                    id: item.hash.to_string(),
-                    record: RecordLink { kind, id: item.doc },
-                    reason: item.verdict.unwrap_or_default(),
+                    id: first.hash.to_string(),
+                    record: RecordLink { kind, id: first.doc },
+                    reason: first.verdict.clone().unwrap_or_default(),
                     changes,
                 });
             }
@@ -60,18 +68,25 @@ impl Book {
         })
     }
 
-    /// Makes a refused edit again, on the record as it is now, and sends it with the next sync.
+    /// Makes a refused edit again, on the record as it is now, and sends it with the next sync. What others wrote to
+    /// the same fields meanwhile stays beside it, as a conflict.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is no such refused edit.
+    /// [`Error::Invalid`] where there is no such refused edit, or nothing is left of it that could be made again.
     pub fn retry(&self, refusal: &str) -> Result<()> {
         self.write(|tx| {
-            let item = tx.refused(refusal)?;
-            let edits = edits_of(tx.sql, &item)?;
+            let items = tx.refused(refusal)?;
+            let (Some(first), fallen) = (items.first(), fallen(tx.sql, &items)?) else { return Ok(()) };
+            let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
+            if fallen.iter().all(|fallen| fallen.edits.is_empty()) {
+                return Err(gone());
+            }
             let message = tx.message(Code::replay(), Code::typed());
-            tx.replay(item.doc, edits, &message)?;
-            tx.sql.execute("DELETE FROM outbox WHERE n = ?1", [item.n])?;
-            Ok(())
+            for mut fallen in fallen {
+                fallen.message = message.clone();
+                tx.replay(kind, first.doc, first.generation, fallen)?;
+            }
+            tx.drop_refused(&items)
         })
     }
 
@@ -81,107 +96,184 @@ impl Book {
     /// [`Error::Invalid`] where there is no such refused edit.
     pub fn discard(&self, refusal: &str) -> Result<()> {
         self.write(|tx| {
-            let item = tx.refused(refusal)?;
-            tx.sql.execute("DELETE FROM outbox WHERE n = ?1", [item.n])?;
-            Ok(())
+            let items = tx.refused(refusal)?;
+            tx.drop_refused(&items)
         })
     }
 }
 
-/// What a refused change wanted: its difference on the record without it.
-fn edits_of(conn: &rusqlite::Connection, item: &OutboxItem) -> Result<Vec<crate::document::Edit>> {
-    let bytes = crate::document::open_envelope(&item.bytes, crate::gate::Limits::CHANGE.bytes)
-        .map_err(|error| Error::Corrupt(error.to_string()))?;
-    let Some(kind) = Kind::from_code(item.kind) else { return Ok(Vec::new()) };
-    let mut document = match StoredDoc::find(conn, item.doc)? {
-        Some(stored) => stored.open()?,
+fn gone() -> Error {
+    Error::invalid("refusal", ProblemCode::Format)
+}
+
+/// The refused changes, those of one group and record together, oldest first.
+fn refused(conn: &Connection) -> Result<Vec<Vec<OutboxItem>>> {
+    let mut together: Vec<Vec<OutboxItem>> = Vec::new();
+    for item in OutboxItem::refused(conn)? {
+        match together
+            .iter_mut()
+            .find(|items| items.first().is_some_and(|first| first.group == item.group && first.doc == item.doc))
+        {
+            Some(items) => items.push(item),
+            None => together.push(vec![item]),
+        }
+    }
+    Ok(together)
+}
+
+/// What refused changes of one record wanted: read from the record with all its refused changes in it. A change whose
+/// bytes fit nowhere any more gives nothing.
+fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
+    let Some((id, kind)) = items.first().and_then(|first| Some((first.doc, Kind::from_code(first.kind)?))) else {
+        return Ok(Vec::new());
+    };
+    let here = StoredDoc::find(conn, id)?.and_then(|stored| stored.open().ok());
+    let mut raw = Vec::new();
+    for item in OutboxItem::refused_with_past(conn, id)? {
+        raw.extend(open_envelope(&item.bytes, MAX_OWN_CHANGE).ok());
+    }
+    let mut scratch = match &here {
+        Some(document) => document.clone(),
         None => Document::new(kind.definition())?,
     };
-    // The change may follow others that were refused with it: what they wanted is shown with it then.
-    let mut pending: Vec<Vec<u8>> = Vec::new();
-    for other in OutboxItem::refused(conn)?.iter().filter(|other| other.doc == item.doc && other.n < item.n) {
-        pending.push(
-            crate::document::open_envelope(&other.bytes, crate::gate::Limits::CHANGE.bytes)
-                .map_err(|error| Error::Corrupt(error.to_string()))?,
-        );
+    if scratch.apply(&raw).is_err() {
+        // Another store wrote as the same device: the two cannot stand in one document.
+        scratch = Document::new(kind.definition())?;
+        if scratch.apply(&raw).is_err() {
+            return Ok(Vec::new());
+        }
     }
-    pending.push(bytes);
-    document.apply(&pending)?;
-    let change = document.changes().into_iter().find(|change| change.hash == item.hash);
-    Ok(change
-        .map(|change| {
-            let (before, after) = document.around(&change);
-            difference(&before, &after)
-        })
-        .unwrap_or_default())
+    let wanted = |change: &ChangeEntry| items.iter().any(|item| item.hash == change.hash);
+    let target = here.map_or_else(|| Document::new(kind.definition()), Ok)?;
+    Ok(scratch.changes().iter().filter(|change| wanted(change)).map(|change| taken_out(&scratch, change, &target)).collect())
+}
+
+/// A change of `from` as an edit on `target`, which lacks it: at the nearest of its ancestors that `target` has.
+fn taken_out(from: &Document, change: &ChangeEntry, target: &Document) -> Fallen {
+    let (before, after) = from.around(change);
+    let base = from.ancestors_in(&change.deps, target);
+    let there = target.read(Some(&base)).values;
+    let mut edits = difference(&before, &after);
+    for edit in &mut edits {
+        if let Edit::Text { key, from, to } = edit
+            && let Some(crate::record::FieldValue::Text(text)) = there.get(key)
+            && text != from
+        {
+            *to = crate::document::carried_over(from, to, text);
+            from.clone_from(text);
+        }
+    }
+    let message =
+        change.message.clone().unwrap_or(Message { kind: Code::replay(), source: Code::typed(), action: ActionId([0; 16]) });
+    Fallen { edits, base, message }
 }
 
 impl Tx<'_> {
-    fn refused(&self, id: &str) -> Result<OutboxItem> {
-        let found = OutboxItem::refused(self.sql)?.into_iter().find(|item| item.hash.to_string() == id);
-        found.ok_or_else(|| Error::invalid("refusal", ProblemCode::Format))
+    fn refused(&self, id: &str) -> Result<Vec<OutboxItem>> {
+        let found = refused(self.sql)?.into_iter().find(|items| items.iter().any(|item| item.hash.to_string() == id));
+        found.ok_or_else(gone)
     }
 
-    /// Writes edits on a record as it is now, as a change of this store.
-    fn replay(&mut self, id: RecordId, edits: Vec<crate::document::Edit>, message: &Message) -> Result<()> {
-        let Some((stored, mut document)) = self.open_doc(id)? else { return Ok(()) };
-        let kind = document.definition().kind;
-        let before = document.read(None).values;
-        let heads = document.heads();
-        let mine = |_| true;
+    /// Settles refused changes. Their bytes stay as long as others of the record wait that were written on them.
+    fn drop_refused(&self, items: &[OutboxItem]) -> Result<()> {
+        for item in items {
+            self.sql.execute("UPDATE outbox SET state = 2 WHERE n = ?1", [item.n])?;
+            self.sql.execute(
+                "DELETE FROM outbox WHERE doc = ?1 AND state = 2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = 1)",
+                [item.doc.as_bytes()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes edits again, as a change of this store, at the version that they were made on.
+    fn replay(&mut self, kind: Kind, id: RecordId, generation: u32, fallen: Fallen) -> Result<()> {
+        let (generation, mut document, before) = match self.open_doc(id)? {
+            Some((stored, document)) => {
+                let before = document.read(None).values;
+                (stored.generation, document, Some(before))
+            }
+            None => (generation, Document::new(kind.definition())?, None),
+        };
+        let Fallen { edits, base, message } = fallen;
+        let own = |actor| is_own(self.sql, actor).unwrap_or(false);
+        let formed = BTreeMap::new();
         let context =
-            Context { base: &heads, actor: self.actor, own: &mine, formed: &BTreeMap::new(), message, at_ms: self.now().ms };
+            Context { base: &base, actor: self.actor, own: &own, formed: &formed, message: &message, at_ms: self.now().ms };
         let written = document.write(edits, &context)?;
         if !written.is_empty() {
-            self.put_doc(id, stored.generation, &document, Some(&before))?;
-            self.note_action(message)?;
-            self.queue(kind, id, stored.generation, message.action, &written)?;
+            self.put_doc(id, generation, &document, before.as_ref())?;
+            self.note_action(&message)?;
+            self.queue(kind, id, generation, message.action, &written)?;
         }
         Ok(())
     }
 
-    /// Takes a refused group out of the records: each is rebuilt without it, later edits that built on it are written
-    /// again under `self.actor`, which must be a new one, and the refused bytes stay in the outbox.
+    /// Takes a refused group out of the records. Later edits that built on it are written again under `self.actor`,
+    /// which must be a new one, and the refused bytes stay in the outbox until their user decides.
     pub(super) fn refuse(&mut self, group: &[u8], verdict: &str) -> Result<()> {
-        let refused = OutboxItem::of_group(self.sql, group)?;
+        let docs = self.hashes_of(group)?;
         self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE grp = ?1 AND state = 0", params![group, verdict])?;
+        for (id, hashes) in docs {
+            self.take_out(id, &hashes, Some(verdict))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the changes of a group again under `self.actor`, which must be a new one: the server refused their author,
+    /// as after a copy of the store, and nothing else.
+    pub(super) fn rewrite(&mut self, group: &[u8]) -> Result<()> {
+        for (id, hashes) in self.hashes_of(group)? {
+            self.take_out(id, &hashes, None)?;
+        }
+        Ok(())
+    }
+
+    fn hashes_of(&self, group: &[u8]) -> Result<BTreeMap<RecordId, Vec<ChangeHash>>> {
         let mut docs: BTreeMap<RecordId, Vec<ChangeHash>> = BTreeMap::new();
-        for item in &refused {
+        for item in OutboxItem::of_group(self.sql, group)? {
             docs.entry(item.doc).or_default().push(item.hash);
         }
-        for (id, hashes) in docs {
-            self.rebuild_without(id, &hashes)?;
-        }
-        Ok(())
+        Ok(docs)
     }
 
-    fn rebuild_without(&mut self, id: RecordId, hashes: &[ChangeHash]) -> Result<()> {
-        let Some((stored, document)) = self.open_doc(id)? else { return Ok(()) };
+    /// Rebuilds a record without some own changes. Later own changes that fell with them are written again; with a
+    /// `verdict` the changes themselves stay refused, without one they are written again too.
+    fn take_out(&mut self, id: RecordId, hashes: &[ChangeHash], verdict: Option<&str>) -> Result<()> {
+        let (stored, document) = match self.open_doc(id) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(()),
+            // It is fetched again without the refused edit; one bad record must not stop the page.
+            Err(Error::Unreadable(id)) => return self.mark_unreadable(id),
+            Err(error) => return Err(error),
+        };
         let kind = document.definition().kind;
         let clean = document.without(hashes)?;
-        // Own edits that fell with the refused ones, oldest first, with what each wanted.
-        let fallen: Vec<_> = document
-            .changes()
-            .into_iter()
-            .filter(|change| !clean.contains(&change.hash) && !hashes.contains(&change.hash))
-            .collect();
-        let before = document.read(None).values;
-        if clean.heads() == document.definition().skeleton.last() && fallen.is_empty() {
-            // The refused edit made the record: nothing is left of it but the refusal.
+        let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
+        let changes = document.changes();
+        let fallen: Vec<&ChangeEntry> = changes.iter().filter(gone).collect();
+        // Forms that were saved from versions with these changes start anew.
+        self.sql.execute("DELETE FROM saved_form WHERE doc = ?1", [id.as_bytes()])?;
+        let unmade = clean.heads() == document.definition().skeleton.last();
+        if unmade {
             self.delete_derived(kind.definition(), stored.n)?;
             self.sql.execute("DELETE FROM doc WHERE n = ?1", [stored.n])?;
             self.changed.push((kind, id));
+        } else {
+            let before = document.read(None).values;
+            self.put_doc(id, stored.generation, &clean, Some(&before))?;
+        }
+        if let (true, Some(verdict)) = (unmade, verdict) {
+            // Without what made the record, its later edits would make a record of nobody: they wait with it.
+            for change in &fallen {
+                self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE hash = ?1", params![change.hash.0, verdict])?;
+            }
             return Ok(());
         }
-        self.put_doc(id, stored.generation, &clean, Some(&before))?;
         for change in fallen {
-            let (old, new) = document.around(&change);
             self.sql.execute("DELETE FROM outbox WHERE hash = ?1", [change.hash.0])?;
-            let message = match change.message {
-                Some(message) => message,
-                None => Message { kind: Code::replay(), source: Code::typed(), action: ActionId::generate(self.env) },
-            };
-            self.replay(id, difference(&old, &new), &message)?;
+            let here = self.open_doc(id)?.map_or_else(|| Document::new(kind.definition()), |(_, document)| Ok(document))?;
+            self.replay(kind, id, stored.generation, taken_out(&document, change, &here))?;
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ pub struct Status {
     pub refused: u64,
     /// Records with conflicts.
     pub disputed: u64,
-    /// Records that this device cannot open and will fetch again.
+    /// Records that this device cannot open, or whose news it could not take.
     pub unreadable: u64,
     /// Living and deleted records.
     pub records: u64,
@@ -50,7 +50,7 @@ impl Book {
                 pending_changes: count("SELECT count(*) FROM outbox WHERE state = 0")?,
                 refused: count("SELECT count(*) FROM outbox WHERE state = 1")?,
                 disputed: count("SELECT count(*) FROM doc WHERE disputed > 0")?,
-                unreadable: count("SELECT count(*) FROM doc WHERE state = 2")?,
+                unreadable: count("SELECT count(*) FROM (SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine)")?,
                 records: count("SELECT count(*) FROM doc")?,
                 synced_at_ms: synced_at,
                 state_hash: state_hash(conn)?,

@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use super::{Book, identity, lock};
+use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document, hash_bytes, open_envelope};
 use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
@@ -100,8 +100,6 @@ pub(crate) struct PageReport {
 /// server takes.
 const MAX_PUSH_ITEMS: usize = 2000;
 const MAX_PUSH_BYTES: usize = 400_000;
-/// Rows of the outbox read at once.
-const OUTBOX_BATCH: u32 = 500;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
 /// A token is not used in its last seconds.
@@ -218,7 +216,7 @@ impl Book {
 
     /// Commits a page with its cursor.
     pub(crate) fn apply_page(&self, page: SyncResponse) -> Result<PageReport> {
-        let (report, actor) = self.write(|tx| {
+        self.write(|tx| {
             let mut report = PageReport::default();
             for verdict in &page.verdicts {
                 tx.apply_verdict(verdict, &mut report)?;
@@ -231,10 +229,8 @@ impl Book {
             }
             Meta::Epoch.set(tx.sql, &page.epoch)?;
             Meta::Cursor.set(tx.sql, &page.cursor)?;
-            Ok((report, tx.actor))
-        })?;
-        *lock(&self.actor) = actor;
-        Ok(report)
+            Ok(report)
+        })
     }
 
     /// Starts over in the feed of a server that lost or changed its history: everything is pulled again, and all own
@@ -274,22 +270,14 @@ fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
 fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSet<Vec<u8>>) -> Result<()> {
     let (max_items, max_bytes) = (MAX_PUSH_ITEMS >> shrink, MAX_PUSH_BYTES >> shrink);
     let mut index: HashMap<RecordId, u32> = HashMap::new();
-    let mut bytes = 0;
-    let mut count = 0;
-    let mut after = 0;
-    loop {
-        let batch = OutboxItem::waiting(conn, after, OUTBOX_BATCH)?;
-        let Some(last) = batch.last() else { return Ok(()) };
-        after = last.n;
-        for item in batch {
-            if held.contains(&item.group) {
-                continue;
-            }
-            let begun = request.groups.last().is_some_and(|group| group.id == item.group);
-            // A group is never cut: its first item decides, and a group is smaller than the room that is left for it.
-            if !begun && count > 0 && (count >= max_items || bytes >= max_bytes) {
-                return Ok(());
-            }
+    let (mut bytes, mut count) = (0, 0);
+    for group in OutboxItem::groups(conn)?.into_iter().filter(|group| !held.contains(group)) {
+        // A group is never cut: it is smaller than the room that a request keeps for it.
+        if count > 0 && (count >= max_items || bytes >= max_bytes) {
+            break;
+        }
+        let mut items = Vec::new();
+        for item in OutboxItem::of_group(conn, &group)? {
             count += 1;
             bytes += item.bytes.len() + 40;
             let next = u32::try_from(request.docs.len()).unwrap_or(u32::MAX);
@@ -297,13 +285,11 @@ fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSe
             if doc == next {
                 request.docs.push(PushDoc { id: item.doc.as_bytes().to_vec(), generation: item.generation, kind: item.kind });
             }
-            let pushed = PushItem { doc, change: item.bytes };
-            match request.groups.last_mut().filter(|_| begun) {
-                Some(group) => group.items.push(pushed),
-                None => request.groups.push(PushGroup { id: item.group, items: vec![pushed] }),
-            }
+            items.push(PushItem { doc, change: item.bytes });
         }
+        request.groups.push(PushGroup { id: group, items });
     }
+    Ok(())
 }
 
 impl Tx<'_> {
@@ -327,6 +313,11 @@ impl Tx<'_> {
             }
             // An import's records have nothing to do with each other: one that is refused must not keep out the rest.
             Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
+            // The author was refused, not the edit: this store was copied or restored, and wrote on as another one.
+            Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {
+                self.actor = identity::new_actor(self.sql, self.env)?;
+                self.rewrite(&verdict.group)?;
+            }
             Outcome::Refused => {
                 // What is written again must not repeat the numbers of what was refused.
                 self.actor = identity::new_actor(self.sql, self.env)?;
@@ -367,7 +358,7 @@ impl Tx<'_> {
     fn set_aside(&self, id: RecordId, entry: &Entry, reason: &str) -> Result<()> {
         let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
         self.sql.execute(
-            "INSERT INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![id.as_bytes(), entry.kind, entry.generation, reason, bytes],
         )?;
         Ok(())
@@ -385,12 +376,12 @@ impl Tx<'_> {
                 return Ok(Err("kind"));
             }
             if stored.heads == heads {
-                return Ok(Ok(()));
+                return self.forget_set_aside(id);
             }
         }
         let Some(kind) = Kind::from_code(entry.kind) else {
             self.insert_unopened(id, entry, &heads, sealed, None)?;
-            return Ok(Ok(()));
+            return self.forget_set_aside(id);
         };
         let waiting = if existing.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
         if waiting.is_empty()

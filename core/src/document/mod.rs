@@ -25,7 +25,7 @@ pub use read::{Candidate, Reading};
 pub use skeleton::Skeleton;
 pub use version::Version;
 pub(crate) use version::{hash_bytes, hashes};
-pub(crate) use write::Context;
+pub(crate) use write::{Context, carried_over};
 pub use write::{Edit, Written};
 
 use automerge::Automerge;

@@ -12,7 +12,7 @@ use automerge::{ChangeHash, PatchLog, ROOT, ReadDoc as _, ScalarValue, Value};
 
 use super::actor::MAX_LEVEL;
 use super::{Actor, Document, Message};
-use crate::error::{Error, Result};
+use crate::error::{Error, ProblemCode, Result};
 use crate::record::{Definition, FieldId};
 use crate::value::{Scalar, carry_unknown};
 
@@ -189,6 +189,23 @@ impl Document {
         hashes
     }
 
+    /// The nearest ancestors of a change with these dependencies that `target` holds; its skeleton where there are none.
+    pub(crate) fn ancestors_in(&self, deps: &[ChangeHash], target: &Self) -> Vec<ChangeHash> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        let mut todo = deps.to_vec();
+        while let Some(hash) = todo.pop() {
+            if target.contains(&hash) {
+                found.push(hash);
+            } else if seen.insert(hash)
+                && let Some(meta) = self.am.get_change_meta_by_hash(&hash)
+            {
+                todo.extend(meta.deps);
+            }
+        }
+        if found.is_empty() { target.definition.skeleton.last() } else { target.minimal(found) }
+    }
+
     fn text_object(&self, key: &str) -> Option<automerge::ObjId> {
         match self.am.get(ROOT, key) {
             Ok(Some((Value::Object(automerge::ObjType::Text), object))) => Some(object),
@@ -212,7 +229,7 @@ impl Document {
                 Edit::Remove { key } => tx.delete(ROOT, key.as_str())?,
                 Edit::Text { to, .. } => {
                     let object = text.ok_or_else(|| Error::Internal(format!("{} has no text", edit.key())))?;
-                    tx.update_text(&object, to)?;
+                    write_text(&mut tx, &object, to)?;
                 }
             }
         }
@@ -240,20 +257,102 @@ impl Document {
             Some((_, level)) if level <= MAX_LEVEL => {}
             _ => return Err(Error::Internal("too many branches of one device in a document".into())),
         }
-        let keys = edits.iter().map(|edit| edit.key().to_owned()).collect();
+        let keys: Vec<String> = edits.iter().map(|edit| edit.key().to_owned()).collect();
+        if let Err(fault) = crate::gate::scan_change(change.raw_bytes(), &crate::gate::Limits::CHANGE) {
+            // The gate would refuse it everywhere: the user hears of it now.
+            let field = keys.first().map_or("record", String::as_str);
+            return Err(match fault {
+                crate::gate::Malformed::TooLarge { limit, .. } => {
+                    Error::invalid(field, ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
+                }
+                other => Error::Internal(format!("a change of this release does not pass its own gate: {other}")),
+            });
+        }
         Ok(Some(Written { hash, bytes: change.raw_bytes().to_vec(), keys }))
     }
 }
 
 /// Every character of a text is an operation, and a change may have so many: a large edit of a text becomes several.
 const MAX_TEXT_STEP: usize = 8_000;
+/// Bytes of values in one change; what the gate admits is more.
+const MAX_PART_BYTES: usize = 100_000;
+
+/// What the text at another version becomes by the edit that turned `from` into `to`: the replaced part, at its place.
+pub(crate) fn carried_over(from: &str, to: &str, there: &str) -> String {
+    let (old, new, there): (Vec<char>, Vec<char>, Vec<char>) =
+        (from.chars().collect(), to.chars().collect(), there.chars().collect());
+    let (start, end) = shared(&old, &new);
+    let head = start.min(there.len());
+    let tail = end.min(there.len() - head);
+    let middle = new.get(start..new.len() - end).unwrap_or_default();
+    there.iter().take(head).chain(middle).chain(there.iter().skip(there.len() - tail)).collect()
+}
+
+/// How many characters two texts share at their beginnings and, beyond those, at their ends.
+fn shared(old: &[char], new: &[char]) -> (usize, usize) {
+    let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    let ends = old.iter().skip(start).rev().zip(new.iter().skip(start).rev());
+    (start, ends.take_while(|(a, b)| a == b).count())
+}
+
+/// So many single insertions and deletions are looked for, so that a merge keeps what others wrote between them.
+const MAX_DISTANCE: usize = 1_000;
+
+/// Whether one text becomes the other by at most [`MAX_DISTANCE`] insertions and deletions of characters (the greedy
+/// algorithm of E. Myers, "An O(ND) Difference Algorithm and Its Variations", 1986). Only then is a fine comparison
+/// worth its time; texts that differ more are replaced where they differ.
+fn is_near(old: &[char], new: &[char]) -> bool {
+    if old.len().abs_diff(new.len()) > MAX_DISTANCE {
+        return false;
+    }
+    let middle = MAX_DISTANCE + 1;
+    let mut furthest = vec![0usize; 2 * middle + 1];
+    for distance in 0..=MAX_DISTANCE {
+        for diagonal in (middle - distance..=middle + distance).step_by(2) {
+            let at = |diagonal: usize| furthest.get(diagonal).copied().unwrap_or(0);
+            let down = diagonal == middle - distance || (diagonal != middle + distance && at(diagonal - 1) < at(diagonal + 1));
+            let mut x = if down { at(diagonal + 1) } else { at(diagonal - 1) + 1 };
+            let Some(mut y) = (x + middle).checked_sub(diagonal) else { continue };
+            while old.get(x).is_some_and(|c| new.get(y) == Some(c)) {
+                (x, y) = (x + 1, y + 1);
+            }
+            if x >= old.len() && y >= new.len() {
+                return true;
+            }
+            if let Some(place) = furthest.get_mut(diagonal) {
+                *place = x;
+            }
+        }
+    }
+    false
+}
+
+/// Changes a text object into `to`: by single characters where the texts are near, else by replacing what differs.
+fn write_text(tx: &mut Transaction<'_>, object: &automerge::ObjId, to: &str) -> Result<()> {
+    let (old, new): (Vec<char>, Vec<char>) = (tx.text(object)?.chars().collect(), to.chars().collect());
+    let (start, end) = shared(&old, &new);
+    let (gone, come) = (old.get(start..old.len() - end).unwrap_or_default(), new.get(start..new.len() - end).unwrap_or_default());
+    if !gone.is_empty() && !come.is_empty() && is_near(gone, come) {
+        tx.update_text(object, to)?;
+    } else {
+        let removed = isize::try_from(gone.len()).map_err(|_| Error::Internal("a text is too long".into()))?;
+        tx.splice_text(object, start, removed, &come.iter().collect::<String>())?;
+    }
+    Ok(())
+}
 
 /// Splits edits so that each part fits into one change.
 fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
     let mut first = Vec::new();
     let mut rest = Vec::new();
+    let mut bytes = 0;
     for edit in edits {
         let Edit::Text { key, from, to } = edit else {
+            bytes += edit.key().len() + edit.wanted().and_then(|scalar| scalar.as_str().map(str::len)).unwrap_or(0);
+            if bytes > MAX_PART_BYTES && !first.is_empty() {
+                rest.push(std::mem::take(&mut first));
+                bytes = 0;
+            }
             first.push(edit);
             continue;
         };
@@ -274,14 +373,13 @@ fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
 /// The texts on the way from one to another, each at most [`MAX_TEXT_STEP`] characters from the last.
 fn text_steps(from: &str, to: &str) -> Vec<String> {
     let (old, new): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let same_end = |a: &[char], b: &[char]| a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
-    let end = same_end(old.get(start..).unwrap_or_default(), new.get(start..).unwrap_or_default());
+    let (start, end) = shared(&old, &new);
     let tail: String = new.iter().skip(new.len() - end).collect();
     let head: String = new.iter().take(start).collect();
     let (gone, come) = (old.len() - start - end, new.len() - start - end);
     let mut steps = Vec::new();
-    if gone + come <= MAX_TEXT_STEP {
+    let part = |of: &[char]| of.get(start..of.len() - end).unwrap_or_default().to_vec();
+    if gone + come <= MAX_TEXT_STEP || is_near(&part(&old), &part(&new)) {
         return vec![to.to_owned()];
     }
     let mut left = gone;

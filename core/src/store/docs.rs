@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Tx;
 use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
-use crate::error::{Error, Result};
+use crate::error::{Error, ProblemCode, Result};
+use crate::gate::{Limits, Malformed, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
 
@@ -93,7 +94,7 @@ impl Tx<'_> {
     /// Marks a record of a known kind whose document cannot be opened, so that the next sync fetches it.
     pub fn mark_unreadable(&mut self, id: RecordId) -> Result<()> {
         let kinds = Kind::ALL.map(|kind| kind.code().to_string()).join(", ");
-        let sql = format!("UPDATE doc SET state = ?2 WHERE id = ?1 AND kind IN ({kinds})");
+        let sql = format!("UPDATE doc SET state = ?2 WHERE id = ?1 AND state <> ?2 AND kind IN ({kinds})");
         self.sql.execute(&sql, params![id.as_bytes(), State::Unreadable as i64])?;
         Ok(())
     }
@@ -108,6 +109,16 @@ impl Tx<'_> {
     /// where they are known and the document is not new.
     pub fn put_doc(&mut self, id: RecordId, generation: u32, document: &Document, old: Option<&Values>) -> Result<()> {
         let definition = document.definition();
+        let bytes = document.save();
+        // What could not be opened again is not written: the user hears of it now.
+        if let Some(Err(fault)) = bytes.get(1..).map(|raw| scan_document(raw, &Limits::DOCUMENT)) {
+            return Err(match fault {
+                Malformed::TooLarge { limit, .. } => {
+                    Error::invalid("record", ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
+                }
+                other => Error::Internal(format!("a document of this release does not pass its own gate: {other}")),
+            });
+        }
         let Reading { values, has_unknown, disputed } = document.read(None);
         let (major, minor) = definition.row_version;
         let disputed = i64::try_from(disputed.len()).unwrap_or(i64::MAX);
@@ -132,7 +143,7 @@ impl Tx<'_> {
                     has_unknown,
                     disputed,
                     document.changed_ms(),
-                    document.save(),
+                    bytes,
                 ],
                 |row| row.get(0),
             )?;

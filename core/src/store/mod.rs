@@ -9,7 +9,7 @@ mod row;
 pub(crate) use docs::{State, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
-pub(crate) use open::{OpenMode, open};
+pub(crate) use open::{DATABASE, OpenMode, open};
 pub(crate) use outbox::{OpenGroup, OutboxItem};
 pub(crate) use row::{SearchChange, row_values};
 

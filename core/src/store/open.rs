@@ -85,7 +85,9 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     CIPHER.call_once(|| drop(Connection::open_in_memory()));
     let path = dir.join(DATABASE);
     match (mode, path.exists()) {
-        (OpenMode::Create, true) => return Err(Error::BookExists),
+        (OpenMode::Create, true) if std::fs::metadata(&path).is_ok_and(|file| file.len() > 0) || dir.join(KEY_CHECK).exists() => {
+            return Err(Error::BookExists);
+        }
         (OpenMode::Write | OpenMode::Read, false) => return Err(Error::NoBook),
         _ => {}
     }
@@ -103,6 +105,11 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF;")?;
     // The first read decides whether the key is right.
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|error| wrong_key_or_damage(dir, key, error))?;
+    if mode == OpenMode::Write && check_version(&conn)? == 0 {
+        // An empty file is no book, and one that was a book has lost everything.
+        let was_one = dir.join(KEY_CHECK).exists();
+        return Err(if was_one { Error::Corrupt("the file of the book is empty".into()) } else { Error::NoBook });
+    }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.set_prepared_statement_cache_capacity(128);
     conn.execute_batch(

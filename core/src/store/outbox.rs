@@ -65,9 +65,10 @@ impl OutboxItem {
         Ok(statement.query_map(params, Self::read)?.collect::<Result<_, _>>()?)
     }
 
-    /// The waiting edits after row `n`, oldest first.
-    pub fn waiting(conn: &Connection, after: i64, limit: u32) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 AND n > ?1 ORDER BY n LIMIT ?2", [after, i64::from(limit)])
+    /// The waiting groups, in the order of their oldest edits.
+    pub fn groups(conn: &Connection) -> Result<Vec<Vec<u8>>> {
+        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE state = 0 GROUP BY grp ORDER BY min(n)")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The waiting edits of a record.
@@ -78,6 +79,11 @@ impl OutboxItem {
     /// The edits of one push group.
     pub fn of_group(conn: &Connection, group: &[u8]) -> Result<Vec<Self>> {
         Self::select(conn, "WHERE state = 0 AND grp = ?1 ORDER BY n", [group])
+    }
+
+    /// The refused edits of a record, and settled ones that they were written on.
+    pub fn refused_with_past(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
+        Self::select(conn, "WHERE state IN (1, 2) AND doc = ?1 ORDER BY n", [doc.as_bytes()])
     }
 
     /// The refused edits, oldest first.

@@ -244,10 +244,20 @@ pub trait View {
     /// Walks through the records beyond (`seq`, `id`) in the order of (`seq_last`, `id`), until `take` gives `false`
     /// or there are no more.
     fn feed(&self, after: (u64, RecordId), take: &mut dyn FnMut(FeedDoc<'_>) -> Result<bool>) -> Result<()>;
-    /// How much others than the device changed in a record after a number.
-    fn others_changes(&self, doc: RecordId, after: u64, device: DeviceId) -> Result<OthersChanges>;
+    /// How much changed in a record after a number, but for what was written by `own`.
+    fn others_changes(&self, doc: RecordId, after: u64, own: Own) -> Result<OthersChanges>;
     /// These changes in envelopes, each after those it depends on.
-    fn changes(&self, doc: RecordId, after: u64, not_of: DeviceId) -> Result<Vec<Vec<u8>>>;
+    fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>>;
+}
+
+/// What a device has just sent itself: its changes with later numbers. Its older ones beyond its cursor it has lost,
+/// as after a restore of its store.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// The device.
+    pub device: DeviceId,
+    /// The workspace's number before this request.
+    pub since: u64,
 }
 
 /// A transaction on one workspace; no other one runs on it at the same time.

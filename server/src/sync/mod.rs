@@ -9,7 +9,7 @@ use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verd
 
 use crate::error::{Error, Result};
 use crate::rejection::Rejection;
-use crate::store::{DeviceId, Session, Store, WorkspaceId};
+use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
 use cursor::Position;
 use judge::judge;
 
@@ -41,14 +41,14 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
         return Err(Rejection::new(ErrorCode::TooLarge, "more groups, items or records than a request may have"));
     }
     let ws = session.workspace;
-    let Some(position) = position(store, ws, &request)? else {
+    let Some((position, since)) = position(store, ws, &request)? else {
         return Err(Rejection::new(ErrorCode::EpochChanged, "the cursor is of another history"));
     };
     let (verdicts, changes) = push(store, ws, session.device, &request, now_ms)?;
     let mut answered = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
-        let page = pull::page(view, &workspace, session.device, &request, &position)?;
+        let page = pull::page(view, &workspace, Own { device: session.device, since }, &request, &position)?;
         let newer = workspace.directory > request.directory;
         answered = Some(SyncResponse {
             epoch: workspace.epoch.to_vec(),
@@ -67,12 +67,13 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
     Ok((body, done))
 }
 
-/// Where the device stands; `None` where it comes from another history.
-fn position(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<Position>> {
+/// Where the device stands, and the workspace's number; `None` where it comes from another history.
+fn position(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Position, u64)>> {
     let mut position = None;
     store.view(ws, &mut |view| {
-        if request.epoch.is_empty() || request.epoch == view.workspace()?.epoch {
-            position = Position::read(&request.cursor, view)?;
+        let workspace = view.workspace()?;
+        if request.epoch.is_empty() || request.epoch == workspace.epoch {
+            position = Position::read(&request.cursor, view)?.map(|position| (position, workspace.seq));
         }
         Ok(())
     })?;

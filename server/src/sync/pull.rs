@@ -8,7 +8,7 @@ use roadbook_core::sync::wire::{Entry, Form, RowVersion, SyncRequest};
 
 use super::cursor::Position;
 use crate::error::Result;
-use crate::store::{DeviceId, FeedDoc, View, Workspace};
+use crate::store::{FeedDoc, Own, View, Workspace};
 
 /// The least and the most bytes of a page, before compression. The most leaves room in
 /// [`roadbook_core::sync::wire::MAX_INFLATED`] for one record of the greatest size.
@@ -42,7 +42,7 @@ enum Sending {
 struct Reader<'a> {
     view: &'a dyn View,
     workspace: &'a Workspace,
-    device: DeviceId,
+    own: Own,
     rows: &'a [RowVersion],
     known: u64,
     /// Whether any change of the workspace may be the device's own.
@@ -53,15 +53,9 @@ struct Reader<'a> {
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn page(
-    view: &dyn View,
-    workspace: &Workspace,
-    device: DeviceId,
-    request: &SyncRequest,
-    position: &Position,
-) -> Result<Page> {
+pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &SyncRequest, position: &Position) -> Result<Page> {
     let budget = usize::try_from(request.max_bytes).unwrap_or(usize::MAX).clamp(*PAGE.start(), *PAGE.end());
-    let reader = Reader { view, workspace, device, rows: &request.rows, known: position.known, wrote: view.has_actors(device)? };
+    let reader = Reader { view, workspace, own, rows: &request.rows, known: position.known, wrote: view.has_actors(own.device)? };
     let mut entries = Vec::new();
     let mut whole = HashSet::new();
     let (mut used, mut looked_at, mut more) = (0, 0, false);
@@ -100,9 +94,9 @@ impl Reader<'_> {
         if !has_rest && (!self.wrote || !complete) {
             return Ok(self.snapshot(doc));
         }
-        let others = self.view.others_changes(doc.id, self.known, self.device)?;
+        let others = self.view.others_changes(doc.id, self.known, self.own)?;
         if others.count == 0 {
-            // The device made these changes itself.
+            // The device sent these changes itself, just now.
             return Ok(Sending::Nothing);
         }
         let bytes = usize::try_from(others.bytes.saturating_add(others.count.saturating_mul(8))).unwrap_or(usize::MAX);
@@ -116,7 +110,7 @@ impl Reader<'_> {
     }
 
     fn changes(&self, doc: &FeedDoc<'_>) -> Result<Entry> {
-        let changes = self.view.changes(doc.id, self.known, self.device)?;
+        let changes = self.view.changes(doc.id, self.known, self.own)?;
         Ok(Entry {
             id: doc.id.as_bytes().to_vec(),
             generation: doc.generation,

@@ -92,11 +92,12 @@ CREATE TABLE outbox (
     hash    BLOB NOT NULL UNIQUE,
     action  BLOB NOT NULL,
     bytes   BLOB NOT NULL,                -- the raw change, in an envelope
-    state   INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 refused
+    state   INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 refused, 2 refused and settled
     verdict TEXT                          -- the code of the refusal
 ) STRICT;
 CREATE INDEX outbox_doc ON outbox (doc);
-CREATE INDEX outbox_state ON outbox (state, n);
+CREATE INDEX outbox_group ON outbox (grp, n);
+CREATE INDEX outbox_state ON outbox (state, grp, n);
 
 -- Own actions: the unit of undo.
 CREATE TABLE action (
@@ -120,7 +121,7 @@ CREATE TABLE saved_form (
     n       INTEGER PRIMARY KEY AUTOINCREMENT,
     doc     BLOB NOT NULL,
     version BLOB NOT NULL,
-    fields  TEXT NOT NULL,                -- JSON: key → [hash, what was saved]
+    fields  TEXT NOT NULL,                -- JSON: key → list of {hash, value}
     UNIQUE (doc, version)
 ) STRICT;
 
@@ -147,13 +148,12 @@ CREATE TABLE actor (
 
 -- Changes of others that cannot be applied yet, and bytes that failed the gate.
 CREATE TABLE quarantine (
-    n      INTEGER PRIMARY KEY AUTOINCREMENT,
-    doc    BLOB NOT NULL,
+    doc    BLOB PRIMARY KEY,              -- the last that came for a record
     kind   INTEGER NOT NULL,
     gen    INTEGER NOT NULL,
     reason TEXT NOT NULL,
     bytes  BLOB NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- Single values: identity, account, cursor.
 CREATE TABLE meta (

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{accounts, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Person, StoredDoc, StoredVerdict, View,
-    Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Own, Person, StoredDoc, StoredVerdict,
+    View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -156,19 +156,22 @@ impl View for Feed<'_> {
         Ok(())
     }
 
-    fn others_changes(&self, doc: RecordId, after: u64, device: DeviceId) -> Result<OthersChanges> {
+    fn others_changes(&self, doc: RecordId, after: u64, own: Own) -> Result<OthersChanges> {
         let sql = "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM change
-                   WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND device <> ?4";
-        let found = self.conn.prepare_cached(sql)?.query_row(params![self.ws, doc.as_bytes(), int(after), device], |row| {
+                   WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5)";
+        let bound = params![self.ws, doc.as_bytes(), int(after), own.device, int(own.since)];
+        let found = self.conn.prepare_cached(sql)?.query_row(bound, |row| {
             Ok(OthersChanges { count: row.get::<_, i64>(0)?.unsigned_abs(), bytes: row.get::<_, i64>(1)?.unsigned_abs() })
         });
         Ok(found?)
     }
 
-    fn changes(&self, doc: RecordId, after: u64, not_of: DeviceId) -> Result<Vec<Vec<u8>>> {
-        let sql = "SELECT bytes FROM change WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND device <> ?4 ORDER BY seq, pos";
+    fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>> {
+        let sql = "SELECT bytes FROM change WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5)
+                   ORDER BY seq, pos";
         let mut statement = self.conn.prepare_cached(sql)?;
-        let changes = statement.query_map(params![self.ws, doc.as_bytes(), int(after), not_of], |row| row.get(0))?;
+        let changes =
+            statement.query_map(params![self.ws, doc.as_bytes(), int(after), own.device, int(own.since)], |row| row.get(0))?;
         Ok(changes.collect::<Result<_, _>>()?)
     }
 }
