@@ -40,14 +40,14 @@ pub enum LogLevel {
     Info,
 }
 
-/// Takes the core's log. No line holds data of a record.
+/// Takes what the core reports of itself: today the places of its own faults. No line holds data of a record.
 #[uniffi::export(foreign)]
 pub trait LogSink: Send + Sync {
     /// A line of the log.
     fn log(&self, level: LogLevel, line: String);
 }
 
-/// Sends the core's log, and the place of a fault of the core, to the app.
+/// Reports the place of every fault of the core to the app, for its crash reports.
 #[uniffi::export]
 pub fn install_log_sink(sink: Arc<dyn LogSink>) {
     std::panic::set_hook(Box::new(move |panic| {

@@ -187,9 +187,17 @@ fn two_stores_that_write_as_one_device_are_told_apart() {
     twin.book = std::sync::Arc::new(book);
     let (authorization, request) = server.next_request(&twin);
     assert_eq!(verdicts(&server.sync_raw(&authorization, &request).unwrap()), [(Outcome::Refused, "clone")]);
-    let end = server.sync(&twin);
-    assert_eq!(end.report().refused, 1, "{end:?}");
-    assert_eq!(twin.book.refusals().unwrap().len(), 1);
+    // The edit is written again under a name of its own: both are kept, as a conflict.
+    done(server.sync(&twin));
+    done(server.sync(&anna));
+    assert!(twin.book.refusals().unwrap().is_empty());
+    for book in [&anna.book, &twin.book] {
+        let conflicts = book.conflicts(id).unwrap();
+        let mut values: Vec<&str> =
+            conflicts.iter().flat_map(|conflict| &conflict.values).map(|value| value.text.as_str()).collect();
+        values.sort_unstable();
+        assert_eq!(values, ["Buyer", "Seller"]);
+    }
 }
 
 #[test]

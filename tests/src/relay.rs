@@ -26,6 +26,9 @@ struct RelayDoc {
 /// Decides about a pushed group: the code of a refusal, or nothing.
 pub type Policy = Box<dyn Fn(&PushGroup) -> Option<&'static str>>;
 
+/// Decides whether a pushed group is held.
+pub type Hold = Box<dyn Fn(&PushGroup) -> bool>;
+
 /// The server.
 #[derive(Default)]
 pub struct Relay {
@@ -36,7 +39,7 @@ pub struct Relay {
     /// Refuses groups by a test's rule.
     pub policy: Option<Policy>,
     /// Holds groups by a test's rule, as if changes that they depend on were missing.
-    pub holds: Option<Box<dyn Fn(&PushGroup) -> bool>>,
+    pub holds: Option<Hold>,
     /// Whether to send whole records where changes would do.
     pub snapshots_only: bool,
     /// An error to answer the next sync with.

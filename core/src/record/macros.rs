@@ -1,4 +1,4 @@
-//! The one macro of the crate: it turns a definition into data.
+//! The macro that turns a definition into data, and into the two conversions between struct and values.
 
 /// Defines a record type: the struct that apps copy and save, the row that lists show, the [`Definition`], and a macro
 /// that repeats the two structs for the bindings.

@@ -1,6 +1,6 @@
 //! What a record is: a definition (data) and the generic code that every record runs through.
 //!
-//! A record type is written once, by [`record!`](crate::record!), in `records/`. The macro makes data only: the
+//! A record type is written once, by [`record!`](crate::record!), in `records/`. The macro makes data: the
 //! struct, its row, and a [`Definition`] whose [`Field`]s say how each field is stored. Reading, writing, rows,
 //! search, history and JSON are ordinary functions over that definition, the same for all records.
 

@@ -27,7 +27,7 @@ impl OpenGroup {
 }
 
 /// Most bytes of the changes of one group: a request has room for one and more.
-const MAX_GROUP_BYTES: usize = 400_000;
+const MAX_GROUP_BYTES: usize = 480_000;
 
 /// An edit in the outbox.
 #[derive(Debug, Clone)]

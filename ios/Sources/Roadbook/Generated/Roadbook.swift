@@ -1836,7 +1836,7 @@ public func FfiConverterTypeChangeObserver_lower(_ value: ChangeObserver) -> UIn
 
 
 /**
- * Takes the core's log. No line holds data of a record.
+ * Takes what the core reports of itself: today the places of its own faults. No line holds data of a record.
  */
 public protocol LogSink: AnyObject, Sendable {
     
@@ -1847,7 +1847,7 @@ public protocol LogSink: AnyObject, Sendable {
     
 }
 /**
- * Takes the core's log. No line holds data of a record.
+ * Takes what the core reports of itself: today the places of its own faults. No line holds data of a record.
  */
 open class LogSinkImpl: LogSink, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -10619,7 +10619,7 @@ public func FfiConverterTypeUserId_lower(_ value: UserId) -> RustBuffer {
 }
 
 /**
- * Sends the core's log, and the place of a fault of the core, to the app.
+ * Reports the place of every fault of the core to the app, for its crash reports.
  */
 public func installLogSink(sink: LogSink)  {try! rustCall() {
         uniffiCallStatus in
@@ -10754,7 +10754,7 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_func_install_log_sink() != 9493) {
+    if (uniffi_roadbook_ffi_checksum_func_install_log_sink() != 64987) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_func_channel_kind_code() != 24433) {
