@@ -7,7 +7,7 @@ use roadbook_core::sync::{self as core, Event, RejoinReason, Report, Response, W
 use crate::error::BookError;
 
 /// A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct SyncRequest {
     /// The whole address.
     pub url: String,
@@ -20,7 +20,7 @@ pub struct SyncRequest {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+#[derive(Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum SyncStep {
     /// Send this and report what happened.
     Send {

@@ -74,7 +74,7 @@ pub(crate) fn sheet<R: Record>(out: &mut dyn Write, book: &Book, sheet: &Sheet<R
         }
     }
     for problem in &sheet.violations {
-        writeln!(out, "\nTo be put right: {problem}")?;
+        writeln!(out, "\nTo be put right: {}", line(&problem.to_string()))?;
     }
     if !sheet.conflicts.is_empty() {
         let disputed = count(sheet.conflicts.len() as u64, "field is", "fields are");

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::is_own;
 use super::{Book, Conflict};
-use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, Message, Version, difference};
+use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference};
 use crate::error::{Error, Problem, ProblemCode, Result};
 use crate::id::RecordId;
-use crate::record::{Check, Definition, FieldId, FieldValue, Kind, Record, Values};
+use crate::record::{Check, Definition, FieldId, FieldValue, Kind, Record, Shape, Values};
 use crate::records::{Contact, Deal, TaskItem};
 use crate::store::{StoredDoc, Tx};
 use crate::value::{Instant, Scalar};
@@ -261,7 +261,8 @@ pub(super) fn problems(values: &Values) -> Vec<Problem> {
         }
         // A member that is no value of its type could not be read back.
         for (entry, scalar) in &parts {
-            if field.canonical(entry, scalar).is_none() {
+            let unnamed = entry.is_empty() && matches!(field.shape, Shape::Set | Shape::Keyed);
+            if unnamed || field.key(entry).len() > MAX_KEY || field.canonical(entry, scalar).is_none() {
                 problems.push(Problem::new(FieldId::new(field, entry).as_str(), ProblemCode::Format));
             }
         }

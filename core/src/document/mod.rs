@@ -21,6 +21,7 @@ pub(crate) use envelope::seal_compressed;
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
 pub use history::{ChangeEntry, difference};
 pub use message::{ActionId, Code, Message};
+pub(crate) use read::MAX_KEY;
 pub use read::{Candidate, Reading};
 pub use skeleton::Skeleton;
 pub use version::Version;

@@ -7,6 +7,9 @@ use super::{Actor, Document};
 use crate::record::{Field, FieldValue, Shape, Values};
 use crate::value::Scalar;
 
+/// Most bytes of a key: a field's name and a member of a hundred characters in any script.
+pub(crate) const MAX_KEY: usize = 600;
+
 /// One of the concurrent values of a register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -178,7 +181,7 @@ impl Document {
                         placed && (scalar.is_null() || field.canonical(entry, &scalar).is_some())
                     }
                 };
-                if !fits || key.len() > 400 {
+                if !fits || key.len() > MAX_KEY {
                     return Some(name.chars().take(60).collect());
                 }
             }

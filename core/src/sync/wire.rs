@@ -56,7 +56,7 @@ pub struct HelloResponse {
 }
 
 /// `POST /v1/join`: a new device takes an invitation. Needs no token. Sent again with the same key, the answer is the same.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct JoinRequest {
     /// The code that the administrator gave.
@@ -77,7 +77,7 @@ pub struct JoinRequest {
 }
 
 /// The answer to [`JoinRequest`].
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct JoinResponse {
     /// The device's id on the server, 16 bytes.
@@ -98,7 +98,7 @@ pub struct JoinResponse {
 }
 
 /// `POST /v1/token`: a known device asks for a token. Needs no token.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct TokenRequest {
     /// The device's id.
@@ -113,7 +113,7 @@ pub struct TokenRequest {
 }
 
 /// A token: sent as `authorization: Bearer <base64url>`.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct TokenResponse {
     /// The token, 32 random bytes.
@@ -123,6 +123,19 @@ pub struct TokenResponse {
     #[n(1)]
     pub expires_in_s: u32,
 }
+
+/// Messages that hold a secret show nothing of themselves.
+macro_rules! hidden {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+
+hidden!(JoinRequest, JoinResponse, TokenRequest, TokenResponse);
 
 /// What a device signs to join.
 pub fn join_challenge(server_id: &[u8], nonce: &[u8], code: &str) -> Vec<u8> {
@@ -469,7 +482,15 @@ pub fn encode<T: Encode<()>>(message: &T) -> crate::error::Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Protocol`].
 pub fn decode<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> crate::error::Result<T> {
-    let raw = open_envelope(body, MAX_INFLATED).map_err(|error| Error::Protocol(error.to_string()))?;
+    decode_within(body, MAX_INFLATED)
+}
+
+/// Decodes a body of at most `max` bytes: for messages that strangers may send.
+///
+/// # Errors
+/// [`Error::Protocol`].
+pub fn decode_within<T: for<'b> Decode<'b, ()>>(body: &[u8], max: usize) -> crate::error::Result<T> {
+    let raw = open_envelope(body, max).map_err(|error| Error::Protocol(error.to_string()))?;
     let mut decoder = minicbor::Decoder::new(&raw);
     let message = decoder.decode().map_err(|_| Error::Protocol("the body is no message of the protocol".into()))?;
     if decoder.position() == raw.len() { Ok(message) } else { Err(Error::Protocol("bytes after the message".into())) }

@@ -17,6 +17,9 @@ use crate::invitation;
 use crate::rejection::Rejection;
 use crate::store::{Device, DeviceId, Joined, Joining, Session, Store};
 
+/// Most bytes that the message of a stranger may unfold to.
+const STRANGER: usize = 64 * 1024;
+
 /// How long a token is good, in seconds: a quarter of an hour.
 pub const TOKEN_S: u32 = 15 * 60;
 /// The most characters of a device's name.
@@ -36,7 +39,7 @@ fn revoked() -> Rejection {
 
 /// `POST /v1/hello`.
 pub(super) fn hello(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
-    let hello: HelloRequest = wire::decode(body).map_err(|_| malformed("the body is no hello"))?;
+    let hello: HelloRequest = wire::decode_within(body, STRANGER).map_err(|_| malformed("the body is no hello"))?;
     if hello.protocol_min > PROTOCOL || hello.protocol_max < PROTOCOL_MIN {
         return Err(Rejection::new(ErrorCode::UpgradeRequired, "no common protocol"));
     }
@@ -52,7 +55,7 @@ pub(super) fn hello(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
 /// `POST /v1/join`.
 pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -> Answer {
     let now_ms = env.now().ms;
-    let join: JoinRequest = wire::decode(body).map_err(|_| malformed("the body is no join"))?;
+    let join: JoinRequest = wire::decode_within(body, STRANGER).map_err(|_| malformed("the body is no join"))?;
     check_nonce(data, &join.nonce, now_ms)?;
     let public_key: [u8; 32] = join.public_key.as_slice().try_into().map_err(|_| malformed("the key has not 32 bytes"))?;
     if join.code.len() > 100 {
@@ -91,7 +94,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
 
 /// `POST /v1/token`.
 pub(super) fn token(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
-    let request: TokenRequest = wire::decode(body).map_err(|_| malformed("the body is no token request"))?;
+    let request: TokenRequest = wire::decode_within(body, STRANGER).map_err(|_| malformed("the body is no token request"))?;
     check_nonce(data, &request.nonce, env.now().ms)?;
     let id = DeviceId::from_slice(&request.device).ok_or_else(|| malformed("the device's id has not 16 bytes"))?;
     let device = data.store.device(id)?.ok_or_else(unknown_device)?;
