@@ -44,8 +44,6 @@ pub(crate) trait Listed: Record + Sized {
     fn page(book: &Book, common: &Common, filter: &Self::Filter, after: Option<&str>, limit: u32) -> Outcome<Page<Self::Row>>;
     /// A row of the table.
     fn cells(row: &Self::Row) -> Vec<String>;
-    /// The record with what the row knows; the rest is empty.
-    fn of_row(row: Self::Row) -> Self;
 }
 
 #[derive(Debug, Args)]
@@ -84,17 +82,12 @@ impl Listed for Contact {
         };
         vec![
             row.id.to_string(),
-            roadbook_core::records::contact::full_name(&Self::of_row(row.clone())),
+            roadbook_core::records::contact::full_name(&Self::from_row(row.clone())),
             row.organization.clone(),
             first(ChannelKind::Phone),
             first(ChannelKind::Email),
             row.tags.join(", "),
         ]
-    }
-
-    fn of_row(row: ContactRow) -> Self {
-        let ContactRow { id, deleted, given_name, family_name, organization, job_title, owner, tags, channels } = row;
-        Self { id, deleted, given_name, family_name, organization, job_title, owner, tags, channels, ..Self::default() }
     }
 }
 
@@ -176,11 +169,6 @@ impl Listed for Deal {
             row.tags.join(", "),
         ]
     }
-
-    fn of_row(row: DealRow) -> Self {
-        let DealRow { id, deleted, title, value, position, close_date, owner, organization, tags } = row;
-        Self { id, deleted, title, value, position, close_date, owner, organization, tags, ..Self::default() }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -234,10 +222,5 @@ impl Listed for TaskItem {
             None => String::new(),
         };
         vec![row.id.to_string(), row.title.clone(), due, row.status.to_string(), row.priority.to_string()]
-    }
-
-    fn of_row(row: TaskItemRow) -> Self {
-        let TaskItemRow { id, deleted, title, due, priority, status, owner } = row;
-        Self { id, deleted, title, due, priority, status, owner, ..Self::default() }
     }
 }

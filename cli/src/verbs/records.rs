@@ -121,7 +121,7 @@ fn record_json<R: Record>(sheet: &Sheet<R>) -> Value {
 
 /// A row as JSON: the keys and encodings of `show`, as far as rows know them.
 fn row_json<R: Listed>(row: R::Row) -> Value {
-    let record = R::of_row(row);
+    let record = R::from_row(row);
     let values = record.to_values();
     let mut json = Map::new();
     json.insert("id".into(), record.record_id().to_string().into());

@@ -342,13 +342,7 @@ impl List<'_> {
 
 /// What a contact is called in a list.
 pub fn contact_headline(row: &ContactRow) -> String {
-    let contact = crate::records::Contact {
-        given_name: row.given_name.clone(),
-        family_name: row.family_name.clone(),
-        organization: row.organization.clone(),
-        channels: row.channels.clone(),
-        ..Default::default()
-    };
+    let contact = <crate::records::Contact as crate::record::Record>::from_row(row.clone());
     crate::records::contact::full_name(&contact)
 }
 

@@ -125,6 +125,8 @@ pub trait Record: Sized {
     fn to_values(&self) -> Values;
     /// The struct with these values; a value that this release cannot read becomes the field's default.
     fn from_values(id: RecordId, version: String, values: &Values) -> Self;
+    /// A row as a record, with nothing in the fields that rows do not have: to show it, never to save it.
+    fn from_row(row: Self::Row) -> Self;
     /// The record's id.
     fn record_id(&self) -> RecordId;
     /// The version that the fields were read at; empty for a new record.

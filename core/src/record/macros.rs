@@ -77,6 +77,10 @@ macro_rules! record {
                 record
             }
 
+            fn from_row(row: $row) -> Self {
+                Self { id: row.id, $( $rfield: row.$rfield, )* ..Self::default() }
+            }
+
             fn record_id(&self) -> $crate::id::RecordId {
                 self.id.0
             }
