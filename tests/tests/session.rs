@@ -282,6 +282,12 @@ fn only_one_session_syncs_a_book_and_a_dropped_one_gives_way() {
     assert!(matches!(Session::sync(&device.book, None), Err(Error::Busy)));
     drop(session);
     assert!(Session::sync(&device.book, None).is_ok());
+    // A shutdown gives the right back, though a session still waits for its server.
+    let waiting = start(&device.book);
+    device.book.shutdown();
+    let again = Arc::new(Book::open(device.dir.path(), device.vault.clone(), World::new(2)).unwrap());
+    Session::sync(&again, None).unwrap();
+    drop(waiting);
 }
 
 #[test]

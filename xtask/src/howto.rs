@@ -33,8 +33,9 @@ pub fn run() -> Result {
     }
     let mut test = sh::command("cargo");
     test.args(["test", "-p", "roadbook-tests", "--test", TEST]).current_dir(&copy);
-    // Dependencies are the same: only the workspace is compiled again.
-    test.env("CARGO_TARGET_DIR", &target);
+    // A folder of its own: cargo names what it builds by the place in the workspace, so that this copy's libraries would be
+    // taken for the repository's.
+    test.env("CARGO_TARGET_DIR", target.join("howto-build"));
     sh::run(&mut test)
 }
 

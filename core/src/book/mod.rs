@@ -61,6 +61,8 @@ pub struct Book {
     interrupt: InterruptHandle,
     closed: AtomicBool,
     watchers: Watchers,
+    /// Held while a session syncs: a book is locked by one session at a time, and closed only once.
+    sync_lock: Mutex<Option<std::fs::File>>,
     /// `PRAGMA data_version` of the writer when other processes' commits were last reported.
     seen_version: Mutex<i64>,
 }
@@ -150,6 +152,7 @@ impl Book {
             read: Condvar::new(),
             closed: AtomicBool::new(false),
             watchers: Watchers::default(),
+            sync_lock: Mutex::new(None),
             seen_version: Mutex::new(seen),
         })
     }
@@ -159,6 +162,7 @@ impl Book {
     pub fn shutdown(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.interrupt.interrupt();
+        self.give_back_sync_lock();
         let mut readers = lock(&self.readers);
         while readers.active.iter().any(Option::is_some) {
             readers.active.iter().flatten().for_each(InterruptHandle::interrupt);

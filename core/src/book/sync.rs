@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use super::{Book, identity};
+use super::{Book, identity, lock};
 use crate::document::{ActionId, Actor, ChangeHash, Document, hash_bytes, open_envelope};
 use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
@@ -79,10 +79,8 @@ impl DeviceKey {
     }
 }
 
-/// The right to sync a book; dropping it gives it back.
-pub(crate) struct SyncLock {
-    _file: std::fs::File,
-}
+/// The right to sync a book, for [`Book::give_back_sync_lock`].
+pub(crate) struct SyncLock(());
 
 /// What one page did.
 #[derive(Debug, Clone, Default)]
@@ -184,16 +182,27 @@ impl Book {
     }
 
     /// Takes the right to sync this book, for one session of one process: a lock of the operating system, which the
-    /// death of its holder gives back.
+    /// death of its holder gives back, and a shutdown too, since iOS ends apps that are suspended with a lock.
     pub(crate) fn take_sync_lock(&self) -> Result<SyncLock> {
-        self.check_open()?;
         let io = |source| Error::io("cannot lock the book for a sync", source);
+        let mut held = lock(&self.sync_lock);
+        // Under the lock that a shutdown takes.
+        self.check_open()?;
+        if held.is_some() {
+            return Err(Error::Busy);
+        }
         let file = std::fs::File::create(self.dir().join("sync.lock")).map_err(io)?;
         match file.try_lock() {
-            Ok(()) => Ok(SyncLock { _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Busy),
-            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+            Ok(()) => *held = Some(file),
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Busy),
+            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
         }
+        Ok(SyncLock(()))
+    }
+
+    /// Gives the right back; after a shutdown there is nothing to give.
+    pub(crate) fn give_back_sync_lock(&self) {
+        lock(&self.sync_lock).take();
     }
 
     /// The next request: what waits, and where this device stands in the feed. `shrink` halves what is pushed, each time; groups in

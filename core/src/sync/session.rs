@@ -446,3 +446,9 @@ impl Session {
         Step::End(end(self.report))
     }
 }
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.book.give_back_sync_lock();
+    }
+}
