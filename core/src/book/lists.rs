@@ -276,7 +276,7 @@ impl List<'_> {
             None => return Ok(()),
             Some(Owner::Person { id }) => Some(*id),
             Some(Owner::Nobody) => None,
-            Some(Owner::Me) => super::sync::Account::load(self.conn)?.map(|account| UserId(account.person)),
+            Some(Owner::Me) => super::account::Account::load(self.conn)?.map(|account| UserId(account.person)),
         };
         match person {
             Some(person) => self.and("t.owner = ?", [Sql::Text(person.to_string())]),

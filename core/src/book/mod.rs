@@ -1,5 +1,7 @@
 //! The book: the one object that apps hold. Reading never waits for writing; every write is one transaction.
 
+mod account;
+mod cards;
 mod conflicts;
 mod drafts;
 mod history;
@@ -22,6 +24,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 
+pub use account::Account;
+pub(crate) use account::SyncLock;
 pub use conflicts::{Conflict, ConflictValue};
 pub use drafts::Draft;
 pub use history::{FieldChange, HistoryEntry};
@@ -34,8 +38,6 @@ pub use refusals::Refusal;
 pub use repair::{Finding, RebuildReport};
 pub use save::{Applied, Change, Sheet};
 pub use status::{StateHash, Status};
-pub use sync::Account;
-pub(crate) use sync::SyncLock;
 pub use undo::{Skipped, UndoReport};
 
 use crate::env::Env;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
-use super::{Book, sync::Account};
+use super::{Account, Book};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::store::Meta;
