@@ -207,3 +207,23 @@ fn a_device_is_revoked_by_the_beginning_of_its_id_if_that_is_enough() {
     assert_eq!(shown, [("Anna Berg", false), ("Boris Król", true)]);
     assert_eq!(server.summary().records, 0);
 }
+
+#[test]
+fn a_device_whose_store_went_back_gets_its_own_later_records_again() {
+    let world = World::new(71);
+    let server = Server::new(&world);
+    let mut anna = server.device("Anna Berg");
+    contact(&anna, "Earlier");
+    done(server.sync(&anna));
+    anna.book.shutdown();
+    let (file, backup) = (anna.dir.path().join("book.db"), tempfile::NamedTempFile::new().unwrap());
+    std::fs::copy(&file, backup.path()).unwrap();
+    anna.restart().unwrap();
+    contact(&anna, "Later");
+    done(server.sync(&anna));
+    anna.book.shutdown();
+    std::fs::copy(backup.path(), &file).unwrap();
+    anna.restart().unwrap();
+    done(server.sync(&anna));
+    assert_eq!(names(&anna), ["Earlier", "Later"]);
+}

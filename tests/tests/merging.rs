@@ -9,7 +9,9 @@ use roadbook_core::book::Book;
 use roadbook_core::id::DealId;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::sync::End;
-use roadbook_core::value::{Channel, ChannelKind, Money, Outcome, Position, Priority, Stage, TaskStatus};
+use roadbook_core::value::{
+    Channel, ChannelKind, CustomField, CustomValue, Money, Outcome, Position, Priority, Stage, TaskStatus,
+};
 use roadbook_core::{Problem, ProblemCode};
 use roadbook_tests::relay::Relay;
 use roadbook_tests::{Device, World};
@@ -255,6 +257,37 @@ fn a_refused_record_is_made_again_when_its_user_retries() {
     let made: Deal = boris.book.get(deal.id.0).unwrap();
     assert_eq!((made.title.as_str(), made.organization.as_str()), ("Pumps", "Elkin"));
     assert!(anna.book.refusals().unwrap().is_empty());
+}
+
+#[test]
+fn a_refused_card_keeps_out_no_other_card_of_its_import() {
+    let (_, mut relay, anna, boris) = pair();
+    let card = |uid: &str, name: &str, more: &str| format!("BEGIN:VCARD\nVERSION:3.0\nUID:{uid}\nFN:{name}\n{more}END:VCARD\n");
+    let file = [card("1", "Alpha", ""), card("2", "Unwanted", ""), card("1", "Alpha", "TITLE:Buyer\n")].concat();
+    anna.book.import_vcard("cards", file.as_bytes(), &|_| true).unwrap();
+    relay.policy = refuse("Unwanted", "forbidden");
+    meet(&mut relay, &[&anna, &boris]);
+    let status = anna.book.status().unwrap();
+    assert_eq!((relay.len(), status.refused, status.pending_changes), (1, 1, 0));
+    let found = boris.book.search("alpha", 9).unwrap();
+    assert_eq!(boris.book.get::<Contact>(found[0].record.id).unwrap().job_title, "Buyer");
+}
+
+#[test]
+fn a_record_of_many_large_fields_is_sent_in_several_changes() {
+    let (_, mut relay, anna, boris) = pair();
+    let field =
+        |n: usize| CustomField { id: format!("f{n}").parse().unwrap(), value: CustomValue::Text { text: "漢".repeat(9900) } };
+    let contact = Contact {
+        id: anna.book.new_id().into(),
+        family_name: "Elkin".into(),
+        x: (0..70).map(field).collect(),
+        ..Contact::default()
+    };
+    let contact = anna.book.save(&contact).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    assert!(anna.book.refusals().unwrap().is_empty());
+    assert_eq!(boris.book.get::<Contact>(contact.id.0).unwrap().x.len(), 70);
 }
 
 #[test]
