@@ -291,6 +291,22 @@ fn a_record_of_many_large_fields_is_sent_in_several_changes() {
 }
 
 #[test]
+fn another_process_writes_on_as_the_new_author_after_a_refusal() {
+    let (world, mut relay, anna, boris) = pair();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    let other = Book::open(anna.dir.path(), anna.vault.clone(), world.clone()).unwrap();
+    edit(&anna.book, deal.id, |form| form.organization = "Refused & Co".into());
+    relay.policy = refuse("Refused & Co", "forbidden");
+    relay.sync_book(&anna.book);
+    edit(&other, deal.id, |form| form.title = "Valves".into());
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().title, "Valves");
+    assert_eq!(anna.book.refusals().unwrap().len(), 1);
+    assert_eq!(anna.book.status().unwrap().pending_changes, 0);
+}
+
+#[test]
 fn a_retried_edit_stands_beside_what_others_wrote_meanwhile() {
     let (_, mut relay, anna, boris) = pair();
     let deal = anna

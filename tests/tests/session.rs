@@ -308,3 +308,27 @@ fn a_url_or_code_that_is_none_is_named() {
         assert_eq!(problems[0].field, field);
     }
 }
+
+#[test]
+fn a_word_of_a_newer_server_sets_aside_one_record_and_not_the_page() {
+    let (_, mut relay, device) = joined();
+    let (mut session, step) = start(&device.book);
+    let answer = relay.answer(&sent(step));
+    let mut page: wire::SyncResponse = wire::decode(&answer.body).unwrap();
+    let id = device.book.new_id();
+    page.entries.push(wire::Entry {
+        id: id.as_bytes().to_vec(),
+        generation: 0,
+        kind: 2,
+        form: wire::Form::Other(77),
+        snapshot: None,
+        changes: None,
+        row: None,
+        row_version: None,
+        changed_ms: None,
+    });
+    let body = wire::encode(&page).unwrap();
+    let end = ended(session.next(Event::Answered(Response { body, ..answer })).unwrap());
+    assert!(matches!(&end, End::Done(report) if report.set_aside == 1), "{end:?}");
+    assert_eq!(device.book.status().unwrap().unreadable, 1);
+}
