@@ -48,7 +48,8 @@ pub(crate) struct Type {
     pub bind: Option<fn(&FieldValue, &mut Vec<Sql>)>,
 }
 
-/// A field: its name, its shape, its rules. Built by a `const` chain in the definition.
+/// A field: its name, its shape, its rules. Built by a `const` chain in the definition; an option that means nothing for
+/// the shape does not compile.
 pub struct Field {
     /// The name in documents, JSON, filters and problems.
     pub name: &'static str,
@@ -100,6 +101,7 @@ impl Field {
 
     /// At most `items` members or entries.
     pub const fn max_items(self, items: usize) -> Self {
+        assert!(matches!(self.shape, Shape::Set | Shape::Keyed), "max_items is for sets and keyed fields");
         self.check(2, Check::MaxItems(items))
     }
 
@@ -120,18 +122,21 @@ impl Field {
 
     /// Members are ids of other records, kept in the table of links.
     pub const fn link(mut self) -> Self {
+        assert!(matches!(self.shape, Shape::Set), "link is for sets");
         self.links = true;
         self
     }
 
     /// A value's rank among concurrent ones, where not only time decides.
     pub const fn resolve(mut self, rank: Rank) -> Self {
+        assert!(matches!(self.shape, Shape::Register | Shape::Keyed), "resolve is for values that may be in conflict");
         self.rank = rank;
         self
     }
 
     /// The names of the columns, where one type fills several.
     pub const fn columns(mut self, names: &'static [&'static str]) -> Self {
+        assert!(self.ty.bind.is_some(), "columns is for fields of the row");
         self.columns = names;
         self
     }
