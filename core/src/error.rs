@@ -165,6 +165,16 @@ impl Error {
         Self::NotFound { kind: kind.name(), id: id.to_string() }
     }
 
+    /// What this release wrote itself and its own gate would refuse: too large, which the user hears of, or a defect.
+    pub(crate) fn own_gate(field: &str, fault: crate::gate::Malformed) -> Self {
+        match fault {
+            crate::gate::Malformed::TooLarge { limit, .. } => {
+                Self::invalid(field, ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
+            }
+            other => Self::Internal(format!("what this release wrote does not pass its own gate: {other}")),
+        }
+    }
+
     /// A file operation that failed.
     pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         match source.kind() {

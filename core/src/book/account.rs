@@ -74,9 +74,6 @@ impl DeviceKey {
     }
 }
 
-/// The right to sync a book, for [`Book::give_back_sync_lock`].
-pub(crate) struct SyncLock(());
-
 impl Book {
     /// Where this device belongs; `None` before it joined a workspace.
     ///
@@ -155,7 +152,7 @@ impl Book {
 
     /// Takes the right to sync this book, for one session of one process: a lock of the operating system, which the
     /// death of its holder gives back, and a shutdown too, since iOS ends apps that are suspended with a lock.
-    pub(crate) fn take_sync_lock(&self) -> Result<SyncLock> {
+    pub(crate) fn take_sync_lock(&self) -> Result<()> {
         let io = |source| Error::io("cannot lock the book for a sync", source);
         let mut held = lock(&self.sync_lock);
         // Under the lock that a shutdown takes.
@@ -165,11 +162,13 @@ impl Book {
         }
         let file = std::fs::File::create(self.dir().join("sync.lock")).map_err(io)?;
         match file.try_lock() {
-            Ok(()) => *held = Some(file),
-            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Busy),
-            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+            Ok(()) => {
+                *held = Some(file);
+                Ok(())
+            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Busy),
+            Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
         }
-        Ok(SyncLock(()))
     }
 
     /// Gives the right back; after a shutdown there is nothing to give.

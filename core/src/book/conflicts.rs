@@ -132,9 +132,7 @@ impl Book {
                 at_ms: tx.now().ms,
             };
             let written = document.settle(key, &chosen.scalar, &context)?;
-            tx.put_doc(record.id, stored.generation, &document, Some(&before))?;
-            tx.note_action(&message)?;
-            tx.queue(record.kind, record.id, stored.generation, message.action, written.as_slice())
+            tx.keep_written(record.id, stored.generation, &document, Some(&before), &message, written.as_slice())
         })
     }
 }

@@ -25,7 +25,6 @@ use std::time::Duration;
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
 
 pub use account::Account;
-pub(crate) use account::SyncLock;
 pub use conflicts::{Conflict, ConflictValue};
 pub use drafts::Draft;
 pub use history::{FieldChange, HistoryEntry};

@@ -202,9 +202,7 @@ impl Tx<'_> {
             Context { base: &base, actor: self.actor, own: &own, formed: &formed, message: &message, at_ms: self.now().ms };
         let written = document.write(edits, &context)?;
         if !written.is_empty() {
-            self.put_doc(id, generation, &document, before.as_ref())?;
-            self.note_action(&message)?;
-            self.queue(kind, id, generation, message.action, &written)?;
+            self.keep_written(id, generation, &document, before.as_ref(), &message, &written)?;
         }
         Ok(())
     }

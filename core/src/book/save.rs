@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::is_own;
 use super::{Book, Conflict};
-use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference};
+use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference, shared};
 use crate::error::{Error, Problem, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{Check, Definition, FieldId, FieldValue, Kind, Record, Shape, Values};
@@ -369,9 +369,7 @@ impl Tx<'_> {
         if written.is_empty() {
             return Ok(false);
         }
-        self.put_doc(id, generation, &document, (!is_new).then_some(&before))?;
-        self.note_action(message)?;
-        self.queue(definition.kind, id, generation, message.action, &written)?;
+        self.keep_written(id, generation, &document, (!is_new).then_some(&before), message, &written)?;
         Ok(true)
     }
 
@@ -430,13 +428,6 @@ fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, Cha
 
 /// How many characters two texts share at their beginnings and ends.
 fn common(a: &str, b: &str) -> usize {
-    let start = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
-    let end = a
-        .chars()
-        .skip(start)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .zip(b.chars().skip(start).collect::<Vec<_>>().into_iter().rev());
-    start + end.take_while(|(a, b)| a == b).count()
+    let (start, end) = shared(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
+    start + end
 }

@@ -114,8 +114,7 @@ impl Tx<'_> {
             written.extend(document.write(edits, &context)?);
         }
         if !written.is_empty() {
-            self.put_doc(record.id, stored.generation, &document, Some(&before))?;
-            self.queue(record.kind, record.id, stored.generation, message.action, &written)?;
+            self.keep_written(record.id, stored.generation, &document, Some(&before), message, &written)?;
             report.records.push(record);
         }
         Ok(())

@@ -16,6 +16,7 @@ mod version;
 mod write;
 
 pub use actor::Actor;
+pub(crate) use actor::MAX_LEVEL;
 pub use automerge::ChangeHash;
 pub(crate) use envelope::seal_compressed;
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
@@ -26,7 +27,7 @@ pub use read::{Candidate, Reading};
 pub use skeleton::Skeleton;
 pub use version::Version;
 pub(crate) use version::{hash_bytes, hashes};
-pub(crate) use write::{Context, carried_over};
+pub(crate) use write::{Context, carried_over, shared};
 pub use write::{Edit, Written};
 
 use automerge::Automerge;

@@ -12,7 +12,7 @@ use automerge::{ChangeHash, PatchLog, ROOT, ReadDoc as _, ScalarValue, Value};
 
 use super::actor::MAX_LEVEL;
 use super::{Actor, Document, Message};
-use crate::error::{Error, ProblemCode, Result};
+use crate::error::{Error, Result};
 use crate::record::{Definition, FieldId};
 use crate::value::{Scalar, carry_unknown};
 
@@ -260,13 +260,7 @@ impl Document {
         let keys: Vec<String> = edits.iter().map(|edit| edit.key().to_owned()).collect();
         if let Err(fault) = crate::gate::scan_change(change.raw_bytes(), &crate::gate::Limits::CHANGE) {
             // The gate would refuse it everywhere: the user hears of it now.
-            let field = keys.first().map_or("record", String::as_str);
-            return Err(match fault {
-                crate::gate::Malformed::TooLarge { limit, .. } => {
-                    Error::invalid(field, ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
-                }
-                other => Error::Internal(format!("a change of this release does not pass its own gate: {other}")),
-            });
+            return Err(Error::own_gate(keys.first().map_or("record", String::as_str), fault));
         }
         Ok(Some(Written { hash, bytes: change.raw_bytes().to_vec(), keys }))
     }
@@ -289,7 +283,7 @@ pub(crate) fn carried_over(from: &str, to: &str, there: &str) -> String {
 }
 
 /// How many characters two texts share at their beginnings and, beyond those, at their ends.
-fn shared(old: &[char], new: &[char]) -> (usize, usize) {
+pub(crate) fn shared(old: &[char], new: &[char]) -> (usize, usize) {
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let ends = old.iter().skip(start).rev().zip(new.iter().skip(start).rev());
     (start, ends.take_while(|(a, b)| a == b).count())

@@ -11,14 +11,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use prescan::{ChangeFacts, DocumentFacts, Limits, Malformed, scan_change, scan_document};
 
-use crate::document::{Actor, ChangeHash, Document, open_envelope};
+use crate::document::{Actor, ChangeHash, Document, MAX_LEVEL, open_envelope};
 
 /// Operation counters stay below this, far from where Automerge's own overflow.
 const MAX_OP: u64 = 1 << 31;
 /// A change may not begin further than this beyond the document's counters.
 const MAX_OP_GAP: u64 = 1 << 16;
-/// Levels of derived actors that are admitted.
-const MAX_ACTOR_LEVEL: u64 = 8;
 
 /// Why a change was not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,7 +154,7 @@ fn check_author(facts: &ChangeFacts, document: &Document, admits: &dyn Fn(Actor)
         let pinned = document.definition().skeleton.pinned();
         return if level == 0 && pinned.contains(&ChangeHash(facts.hash)) { Ok(actor) } else { Err(Refused::Skeleton) };
     }
-    if level > MAX_ACTOR_LEVEL || !admits(actor) {
+    if level > MAX_LEVEL || !admits(actor) {
         return Err(Refused::ForeignActor);
     }
     Ok(actor)

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Tx;
 use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
-use crate::error::{Error, ProblemCode, Result};
-use crate::gate::{Limits, Malformed, scan_document};
+use crate::error::{Error, Result};
+use crate::gate::{Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
 
@@ -112,12 +112,7 @@ impl Tx<'_> {
         let bytes = document.save();
         // What could not be opened again is not written: the user hears of it now.
         if let Some(Err(fault)) = bytes.get(1..).map(|raw| scan_document(raw, &Limits::DOCUMENT)) {
-            return Err(match fault {
-                Malformed::TooLarge { limit, .. } => {
-                    Error::invalid("record", ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
-                }
-                other => Error::Internal(format!("a document of this release does not pass its own gate: {other}")),
-            });
+            return Err(Error::own_gate("record", fault));
         }
         let Reading { values, has_unknown, disputed } = document.read(None);
         let (major, minor) = definition.row_version;

@@ -3,11 +3,11 @@
 use rusqlite::{Connection, params};
 
 use super::Tx;
-use crate::document::{ActionId, ChangeHash, Message, Written, hashes, seal_envelope};
+use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
 use crate::error::Result;
 use crate::id::RecordId;
-use crate::record::Kind;
+use crate::record::{Kind, Values};
 use crate::sync::wire::MAX_GROUP;
 
 /// A push group in the making.
@@ -101,8 +101,24 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Keeps own changes of a record: the document with what is derived from it, the action, and the changes in the
+    /// outbox. `before` are the values that its row was derived from; `None` for a new record.
+    pub fn keep_written(
+        &mut self,
+        id: RecordId,
+        generation: u32,
+        document: &Document,
+        before: Option<&Values>,
+        message: &Message,
+        written: &[Written],
+    ) -> Result<()> {
+        self.put_doc(id, generation, document, before)?;
+        self.note_action(message)?;
+        self.queue(document.definition().kind, id, generation, message.action, written)
+    }
+
     /// Puts own changes of one record into the outbox and notes them under their action.
-    pub fn queue(&mut self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
+    fn queue(&mut self, kind: Kind, id: RecordId, generation: u32, action: ActionId, written: &[Written]) -> Result<()> {
         for change in written {
             self.enqueue(kind.code(), id, generation, change.hash, action, &change.bytes)?;
             self.sql

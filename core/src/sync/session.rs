@@ -32,7 +32,7 @@ use super::wire::{
     self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_RESPONSE, PROTOCOL,
     PROTOCOL_MIN, SyncRequest, SyncResponse, TokenRequest, TokenResponse,
 };
-use crate::book::{Book, SyncLock};
+use crate::book::Book;
 use crate::error::{Error, ProblemCode, Result};
 
 /// A request to send: `POST` to `url` with these headers and this body.
@@ -203,7 +203,6 @@ pub struct Session {
     /// Groups that wait for changes of others: not sent again before something came or went.
     held: HashSet<Vec<u8>>,
     report: Report,
-    _lock: SyncLock,
 }
 
 impl Session {
@@ -212,7 +211,7 @@ impl Session {
     /// # Errors
     /// [`Error::Busy`] while another process or session syncs this book.
     pub fn sync(book: &Arc<Book>, deadline_ms: Option<u32>) -> Result<Self> {
-        let lock = book.take_sync_lock()?;
+        book.take_sync_lock()?;
         let deadline_ms = deadline_ms.map(|ms| book.env().now().ms.saturating_add(i64::from(ms)));
         Ok(Self {
             book: Arc::clone(book),
@@ -224,7 +223,6 @@ impl Session {
             shrink: 0,
             held: HashSet::new(),
             report: Report::default(),
-            _lock: lock,
         })
     }
 
