@@ -34,6 +34,14 @@ fn meet(relay: &mut Relay, devices: &[&Device]) {
     }
 }
 
+/// A deal that both have.
+fn known_to_both(relay: &mut Relay, anna: &Device, boris: &Device) -> Deal {
+    let deal = Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() };
+    let deal = anna.book.save(&deal).unwrap();
+    meet(relay, &[anna, boris]);
+    deal
+}
+
 fn edit(book: &Book, id: DealId, change: impl FnOnce(&mut Deal)) {
     let mut form: Deal = book.get(id.0).unwrap();
     change(&mut form);
@@ -43,8 +51,7 @@ fn edit(book: &Book, id: DealId, change: impl FnOnce(&mut Deal)) {
 #[test]
 fn two_people_who_edit_different_fields_both_keep_theirs() {
     let (_, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     edit(&anna.book, deal.id, |form| {
         form.value = Some(Money { minor: 100, currency: "EUR".into() });
         form.tags = vec!["vip".into()];
@@ -68,8 +75,7 @@ fn two_people_who_edit_different_fields_both_keep_theirs() {
 #[test]
 fn a_disagreement_shows_both_values_with_their_authors_until_one_settles_it() {
     let (world, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     edit(&anna.book, deal.id, |form| form.title = "Pumps for Elkin".into());
     world.pass(60_000);
     edit(&boris.book, deal.id, |form| form.title = "Pumps and valves".into());
@@ -95,8 +101,7 @@ fn a_disagreement_shows_both_values_with_their_authors_until_one_settles_it() {
 #[test]
 fn a_stale_form_becomes_a_conflict_and_never_an_overwrite() {
     let (_, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     let mut open_form: Deal = anna.book.get(deal.id.0).unwrap();
     edit(&boris.book, deal.id, |form| {
         form.title = "Valves".into();
@@ -118,8 +123,7 @@ fn a_stale_form_becomes_a_conflict_and_never_an_overwrite() {
 #[test]
 fn winning_beats_losing_beats_a_move_whoever_was_later() {
     let (world, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     let won = Position { stage: Stage::Proposal, outcome: Outcome::Won };
     edit(&anna.book, deal.id, |form| {
         form.position = won.clone();
@@ -207,8 +211,7 @@ fn undo_leaves_what_others_wrote_and_says_so() {
 #[test]
 fn a_refused_edit_stays_visible_and_blocks_nothing() {
     let (_, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     edit(&anna.book, deal.id, |form| form.organization = "Refused & Co".into());
     edit(&anna.book, deal.id, |form| form.title = "Valves".into());
     anna.book.save(&TaskItem { id: anna.book.new_id().into(), title: "Call".into(), ..TaskItem::default() }).unwrap();
@@ -293,8 +296,7 @@ fn a_record_of_many_large_fields_is_sent_in_several_changes() {
 #[test]
 fn another_process_writes_on_as_the_new_author_after_a_refusal() {
     let (world, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     let other = Book::open(anna.dir.path(), anna.vault.clone(), world.clone()).unwrap();
     edit(&anna.book, deal.id, |form| form.organization = "Refused & Co".into());
     relay.policy = refuse("Refused & Co", "forbidden");
@@ -349,8 +351,7 @@ fn a_retried_edit_stands_beside_what_others_wrote_meanwhile() {
 #[test]
 fn edits_of_a_copied_store_are_written_again_under_its_own_name() {
     let (_, mut relay, anna, boris) = pair();
-    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    meet(&mut relay, &[&anna, &boris]);
+    let deal = known_to_both(&mut relay, &anna, &boris);
     edit(&anna.book, deal.id, |form| form.organization = "Elkin".into());
     let made = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Hoses".into(), ..Deal::default() }).unwrap();
     let first = std::cell::Cell::new(true);
