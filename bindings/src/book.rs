@@ -301,6 +301,12 @@ impl BlockingBook {
         Ok(self.0.delete(record.kind, record.id)?)
     }
 
+    /// Erases a record for good, here at once and everywhere after sync: its values, its history, what waits to be sent.
+    /// It cannot be undone. Reps may not.
+    pub fn erase(&self, record: RecordLink) -> Result<()> {
+        Ok(self.0.erase(record.kind, record.id)?)
+    }
+
     /// Contacts, a page at a time; `after` is the `next` of the page before.
     #[uniffi::method(default(after = None, limit = 50))]
     pub fn contacts(&self, filter: ContactFilter, sort: ContactSort, after: Option<String>, limit: u32) -> Result<ContactPage> {

@@ -76,6 +76,9 @@ pub enum BookError {
     /// The invitation is of another workspace than the book's: join with a new book.
     #[error("this book belongs to another workspace")]
     OtherWorkspace,
+    /// The person's role does not allow it: say so.
+    #[error("the role does not allow this")]
+    NotAllowed,
     /// The call was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -111,6 +114,7 @@ impl From<Error> for BookError {
             Error::Unreadable(id) => Self::Unreadable { id: id.to_string() },
             Error::NothingToUndo => Self::NothingToUndo,
             Error::OtherWorkspace => Self::OtherWorkspace,
+            Error::NotAllowed => Self::NotAllowed,
             Error::Cancelled => Self::Cancelled,
             Error::Io { what, source } => Self::File { what: format!("{what}: {source}") },
             Error::Protocol(detail) => Self::Internal { detail },

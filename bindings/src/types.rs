@@ -93,6 +93,8 @@ pub enum Kind {
     Deal,
     /// Something to do.
     Task,
+    /// Every kind of a newer release; no call of this one gives such a record.
+    Unknown,
 }
 
 /// An amount in the currency's smallest unit.

@@ -174,6 +174,14 @@ pub(crate) enum RecordVerb<R: Listed> {
         #[command(flatten)]
         fields: Fields<R>,
     },
+    /// Erase one for good, with its history, here and everywhere after sync; nothing brings it back
+    Erase {
+        /// Its id
+        id: RecordId,
+        /// Needed, since nothing brings it back
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete one; its history stays, and undo brings it back
     Delete {
         /// Its id

@@ -186,6 +186,7 @@ fn code(error: &Error) -> &'static str {
         Error::Protocol(_) => "protocol",
         Error::Io { .. } => "io",
         Error::Sqlite(_) => "store",
+        Error::NotAllowed => "not_allowed",
         Error::Cancelled => "cancelled",
         Error::Internal(_) => "internal",
     }

@@ -81,6 +81,9 @@ pub enum Error {
     /// The input is wrong; all problems, not only the first.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
+    /// The person's role does not allow it.
+    #[error("your role does not allow this; ask a manager or an administrator")]
+    NotAllowed,
     /// The record was read at a version that this store does not have: read it again.
     #[error("this form belongs to a version of the record that this device does not have; open the record again")]
     UnknownVersion,

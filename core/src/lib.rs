@@ -6,8 +6,10 @@
 //! - [`mod@record`]: what a record is; [`records`]: the record types, each one definition.
 //! - [`value`]: the types of single values and their frozen encodings.
 //! - [`document`]: records as Automerge documents; [`gate`]: what others wrote passes here first.
+//! - [`access`]: what a role allows.
 //! - [`book`]: the object that apps hold; [`search`], [`import`]: around it.
 
+pub mod access;
 pub mod book;
 pub mod document;
 pub mod env;

@@ -12,8 +12,8 @@ pub enum Error {
     #[error("a {0} has 1 to 100 characters, none of them a line break or another control character")]
     Name(&'static str),
     /// A role that there is not.
-    #[error("“{0}” is no role; roles are administrator, manager and rep")]
-    Role(String),
+    #[error(transparent)]
+    Role(#[from] roadbook_core::access::NotARole),
     /// The workspace is already there.
     #[error("there is already a workspace “{0}”; choose another name")]
     WorkspaceExists(String),

@@ -127,9 +127,11 @@ fn kind_and_generation_must_be_the_records_own() {
         server.sync_raw(&authorization, &request).unwrap()
     };
     assert_eq!(verdicts(&changed(|doc| doc.kind = 2, 1)), [(Outcome::Refused, "kind")]);
-    assert_eq!(verdicts(&changed(|doc| doc.generation = 1, 2)), [(Outcome::Refused, "erased")]);
-    assert_eq!(verdicts(&changed(|doc| doc.kind = 999, 3)), [(Outcome::Held, "unknown_kind")]);
-    assert_eq!(verdicts(&changed(|_| {}, 4)), [(Outcome::Accepted, "")]);
+    assert_eq!(verdicts(&changed(|doc| doc.kind = 999, 2)), [(Outcome::Refused, "kind")]);
+    // What it builds on is not there in that generation: whoever erases the record may come later.
+    assert_eq!(verdicts(&changed(|doc| doc.generation = 1, 3)), [(Outcome::Held, "missing")]);
+    assert_eq!(verdicts(&changed(|doc| doc.generation = u32::MAX, 4)), [(Outcome::Refused, "malformed")]);
+    assert_eq!(verdicts(&changed(|_| {}, 5)), [(Outcome::Accepted, "")]);
 }
 
 #[test]

@@ -175,7 +175,6 @@ fn the_tables_of_codes_are_complete() {
     let field = || Refused::FieldType(String::new());
     let refused = [
         Refused::Missing(Vec::new()),
-        Refused::UnknownKind,
         Refused::Group,
         Refused::Malformed(Malformed::TooLarge { what: "", found: 0, limit: 0 }),
         Refused::ForeignActor,

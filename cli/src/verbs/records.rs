@@ -25,6 +25,7 @@ pub(super) fn run<R: Listed>(run: &Run<'_>, verb: RecordVerb<R>) -> Outcome {
         RecordVerb::Show { id } => show::<R>(run, id),
         RecordVerb::Edit { id, fields } => edit(run, id, &fields),
         RecordVerb::Delete { id } => delete::<R>(run, id),
+        RecordVerb::Erase { id, yes } => erase::<R>(run, id, yes),
     }
 }
 
@@ -78,6 +79,26 @@ fn delete<R: Listed>(run: &Run<'_>, id: RecordId) -> Outcome {
             let name = (R::DEFINITION.headline)(&before.to_values());
             Ok(writeln!(out, "Deleted {}. `roadbook undo` brings it back.", line(&name))?)
         },
+    )
+}
+
+fn erase<R: Listed>(run: &Run<'_>, id: RecordId, yes: bool) -> Outcome {
+    let book = run.open()?;
+    // One that cannot be opened can be erased all the same.
+    let name = match book.get::<R>(id) {
+        Err(Error::Unreadable(_)) => id.to_string(),
+        _ => (R::DEFINITION.headline)(&of_kind(&book, id, Book::get::<R>)?.to_values()),
+    };
+    if !yes {
+        return Err(Failure::usage(format!(
+            "this erases {} and its history for good, here at once and on every device that syncs; add --yes to do it",
+            line(&name)
+        )));
+    }
+    book.erase(R::DEFINITION.kind, id)?;
+    run.say.answer(
+        || Ok(json!({"id": id.to_string(), "kind": R::DEFINITION.name, "erased": true})),
+        |out| Ok(writeln!(out, "Erased {}. The next sync erases it everywhere else.", line(&name))?),
     )
 }
 

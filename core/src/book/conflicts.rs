@@ -132,7 +132,7 @@ impl Book {
                 at_ms: tx.now().ms,
             };
             let written = document.settle(key, &chosen.scalar, &context)?;
-            tx.keep_written(record.id, stored.generation, &document, Some(&before), &message, written.as_slice())
+            tx.keep_done(record.id, stored.generation, &document, Some(&before), &message, written.as_slice())
         })
     }
 }

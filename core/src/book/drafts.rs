@@ -59,6 +59,7 @@ impl Book {
             Kind::Contact => Change::Contact(decode(&record).ok_or_else(corrupt)?),
             Kind::Deal => Change::Deal(decode(&record).ok_or_else(corrupt)?),
             Kind::Task => Change::Task(decode(&record).ok_or_else(corrupt)?),
+            Kind::Unknown => return Err(corrupt()),
         };
         Ok(Some(Draft { at_ms, record }))
     }

@@ -336,6 +336,7 @@ impl List<'_> {
             Kind::Task => {
                 self.page::<TaskItemRow>("t.sort", None, limit)?.items.into_iter().map(|row| found(row.id.0, row.title)).collect()
             }
+            Kind::Unknown => Vec::new(),
         })
     }
 }

@@ -4,6 +4,8 @@ mod account;
 mod cards;
 mod conflicts;
 mod drafts;
+mod erase;
+mod feed;
 mod history;
 mod identity;
 mod import;
@@ -258,14 +260,23 @@ impl Book {
         // Another process may have begun to write as a new one.
         let actor = identity::actor(&sql)?;
         let group = OpenGroup::new(self.env.as_ref());
-        let mut tx = Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), changed: Vec::new() };
+        let mut tx =
+            Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), erased: false, changed: Vec::new() };
         let result = write(&mut tx)?;
         tx.write_search()?;
+        let erased = tx.erased;
+        if erased {
+            tx.forget_erased_words()?;
+        }
         let changed = std::mem::take(&mut tx.changed);
         if self.is_closed() {
             return Err(Error::Closed);
         }
         sql.commit()?;
+        if erased {
+            // The log may still hold pages as they were. Where somebody reads just now, a later checkpoint overwrites them.
+            let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        }
         drop(guard);
         self.watchers.tell(&changed);
         Ok(result)

@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::Book;
+use super::{Account, Book};
+use crate::access::{Member, Role};
 use crate::document::Actor;
 use crate::error::Result;
 use crate::id::{RecordId, UserId};
+use crate::store::Tx;
 
 /// A person who uses the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,5 +65,19 @@ impl Book {
             })?;
             Ok(people.collect::<Result<_, _>>()?)
         })
+    }
+}
+
+impl Tx<'_> {
+    /// Who uses this device, by what the server last said of them; `None` before the device joined a workspace, and until
+    /// the first answer. A role of a newer release may what a rep may.
+    pub(crate) fn member(&self) -> Result<Option<Member>> {
+        let Some(account) = Account::load(self.sql)? else { return Ok(None) };
+        let role: Option<String> = self
+            .sql
+            .prepare_cached("SELECT role FROM person WHERE id = ?1")?
+            .query_row([account.person.as_bytes()], |row| row.get(0))
+            .optional()?;
+        Ok(role.map(|role| Member { person: UserId(account.person), role: role.parse().unwrap_or(Role::Rep) }))
     }
 }

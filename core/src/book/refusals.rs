@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::Book;
+use super::feed::MISSING;
 use super::history::FieldChange;
 use super::identity::is_own;
 use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, Message, difference, open_envelope};
@@ -78,6 +79,12 @@ impl Book {
             let items = tx.refused(refusal)?;
             let (Some(first), fallen) = (items.first(), fallen(tx.sql, &items)?) else { return Ok(()) };
             let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
+            let here = StoredDoc::find(tx.sql, first.doc)?;
+            if here.map_or(0, |stored| stored.generation) < first.generation {
+                // What was refused is an erasure: the record came back, or comes with the next sync.
+                tx.erase(kind, first.doc)?;
+                return tx.drop_refused(&items);
+            }
             if fallen.iter().all(|fallen| fallen.edits.is_empty()) {
                 return Err(gone());
             }
@@ -260,6 +267,10 @@ impl Tx<'_> {
         } else {
             let before = document.read(None).values;
             self.put_doc(id, stored.generation, &clean, Some(&before))?;
+        }
+        if unmade && stored.generation > 0 {
+            // An erasure that was refused: the record as the server still has it is asked for.
+            self.set_aside(id, stored.kind, stored.generation - 1, MISSING, &[])?;
         }
         if let (true, Some(verdict)) = (unmade, verdict) {
             // Without what made the record, its later edits would make a record of nobody: they wait with it.

@@ -61,11 +61,12 @@ impl Book {
                 after = last.n;
                 for stored in &batch {
                     match stored.open() {
+                        // Nothing is derived from a record of an unknown kind.
+                        _ if stored.known_kind().is_none() => {}
                         Ok(document) => {
                             tx.rederive(stored, &document)?;
                             report.records += 1;
                         }
-                        Err(_) if stored.known_kind().is_none() => {}
                         Err(_) => {
                             tx.mark_unreadable(stored.id)?;
                             report.unreadable.push(stored.id);
@@ -99,11 +100,10 @@ impl Book {
             after = last.n;
             for stored in &batch {
                 match stored.open() {
-                    Ok(document) if !self.read(|conn| same_row(conn, stored.n, &document))? => {
-                        findings.push(Finding::RowDiffers { id: stored.id })
-                    }
-                    Err(_) if stored.known_kind().is_some() => findings.push(Finding::Unreadable { id: stored.id }),
-                    _ => {}
+                    Err(_) => findings.push(Finding::Unreadable { id: stored.id }),
+                    Ok(_) if stored.known_kind().is_none() => {}
+                    Ok(document) if self.read(|conn| same_row(conn, stored.n, &document))? => {}
+                    Ok(_) => findings.push(Finding::RowDiffers { id: stored.id }),
                 }
             }
         }

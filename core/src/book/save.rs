@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::is_own;
 use super::{Book, Conflict};
+use crate::access::DELETED;
 use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference, shared};
 use crate::error::{Error, Problem, ProblemCode, Result};
 use crate::id::RecordId;
@@ -295,7 +296,7 @@ impl Tx<'_> {
         let definition = kind.definition();
         let (stored, document) = open_for_reading(self.sql, definition, id)?;
         let mut form = (definition.normalize)(&document.read(None).values);
-        let Some(FieldValue::Register(value)) = form.get_mut("deleted") else {
+        let Some(FieldValue::Register(value)) = form.get_mut(DELETED) else {
             return Err(Error::Internal(format!("{kind} has no field deleted")));
         };
         if value.is_null() != deleted {
@@ -369,7 +370,7 @@ impl Tx<'_> {
         if written.is_empty() {
             return Ok(false);
         }
-        self.keep_written(id, generation, &document, (!is_new).then_some(&before), message, &written)?;
+        self.keep_done(id, generation, &document, (!is_new).then_some(&before), message, &written)?;
         Ok(true)
     }
 

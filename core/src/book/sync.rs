@@ -4,16 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
+use super::feed::MISSING;
 use super::{Book, identity};
-use crate::document::{ActionId, Actor, ChangeHash, Document, hash_bytes, open_envelope};
-use crate::error::{Error, Result};
-use crate::gate::{self, Limits, scan_document};
+use crate::document::{ActionId, Actor, ChangeHash, Document};
+use crate::error::Result;
 use crate::id::RecordId;
-use crate::record::{Kind, Values, decode_row};
+use crate::record::Kind;
 use crate::store::{Meta, OpenGroup, OutboxItem, State, StoredDoc, Tx};
-use crate::sync::wire::{
-    Directory, Entry, Form, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict,
-};
+use crate::sync::wire::{Directory, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict};
 
 /// What one page did.
 #[derive(Debug, Clone, Default)]
@@ -94,16 +92,17 @@ impl Book {
     }
 }
 
-fn row_version(kind: Kind) -> RowVersion {
+pub(super) fn row_version(kind: Kind) -> RowVersion {
     let (major, minor) = kind.definition().row_version;
     RowVersion { kind: kind.code(), major, minor }
 }
 
 /// Records that this device cannot open, or whose changes it could not apply.
 fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
-    let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE reason = 'missing' LIMIT ?1";
+    let sql = "SELECT id FROM doc WHERE state = ?1 UNION SELECT doc FROM quarantine WHERE reason = ?2 LIMIT ?3";
     let mut statement = conn.prepare_cached(sql)?;
-    let ids: Vec<Vec<u8>> = statement.query_map([MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let bound = params![State::Unreadable as i64, MISSING, MAX_WANT];
+    let ids: Vec<Vec<u8>> = statement.query_map(bound, |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
@@ -167,168 +166,6 @@ impl Tx<'_> {
         Ok(self.sql.prepare_cached(sql)?.query_row([group], |row| row.get(0))?)
     }
 
-    /// Takes one record of the feed. A record that does not pass is set aside alone; the feed goes on.
-    fn apply_entry(&mut self, entry: &Entry, report: &mut PageReport) -> Result<()> {
-        let Some(id) = RecordId::from_slice(&entry.id) else {
-            report.set_aside += 1;
-            return Ok(());
-        };
-        let taken = match entry.form {
-            Form::Snapshot => self.take_snapshot(id, entry)?,
-            Form::Changes => self.take_changes(id, entry)?,
-            // Scopes, erasure and whatever a newer server knows: kept aside until this release is updated.
-            Form::Leave | Form::Erased | Form::Other(_) => Err("form"),
-        };
-        match taken {
-            Ok(()) => report.pulled += 1,
-            Err(reason) => {
-                report.set_aside += 1;
-                self.set_aside(id, entry, reason)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn set_aside(&self, id: RecordId, entry: &Entry, reason: &str) -> Result<()> {
-        let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
-        self.sql.execute(
-            "INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id.as_bytes(), entry.kind, entry.generation, reason, bytes],
-        )?;
-        Ok(())
-    }
-
-    fn take_snapshot(&mut self, id: RecordId, entry: &Entry) -> Result<Result<(), &'static str>> {
-        let Some(sealed) = &entry.snapshot else { return Ok(Err("malformed")) };
-        let Ok(raw) = open_envelope(sealed, Limits::DOCUMENT.bytes) else { return Ok(Err("malformed")) };
-        let Ok(facts) = scan_document(&raw, &Limits::DOCUMENT) else { return Ok(Err("malformed")) };
-        let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
-        let existing = StoredDoc::find(self.sql, id)?;
-        let healthy = existing.as_ref().filter(|stored| stored.state != State::Unreadable as i64);
-        if let Some(stored) = healthy {
-            if stored.kind != entry.kind {
-                return Ok(Err("kind"));
-            }
-            if stored.heads == heads {
-                return self.forget_set_aside(id);
-            }
-        }
-        let Some(kind) = Kind::from_code(entry.kind) else {
-            self.insert_unopened(id, entry, &heads, sealed, None)?;
-            return self.forget_set_aside(id);
-        };
-        let waiting = if existing.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
-        if waiting.is_empty()
-            && healthy.is_none()
-            && let Some(values) = usable_row(kind, entry)
-        {
-            if let Some(stored) = &existing {
-                self.delete_derived(kind.definition(), stored.n)?;
-            }
-            self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
-            self.changed.push((kind, id));
-            return self.forget_set_aside(id);
-        }
-        let Ok(mut document) = Document::load(kind.definition(), sealed) else { return Ok(Err("document")) };
-        if document.heads() != heads || document.broken_field().is_some() {
-            return Ok(Err("document"));
-        }
-        // What this device has and the snapshot lacks: its own edits, and others' that came another way.
-        let mut local: Vec<Vec<u8>> = Vec::new();
-        match healthy.map(StoredDoc::open) {
-            Some(Ok(mine)) => {
-                let known: Vec<ChangeHash> = heads.iter().copied().filter(|head| mine.contains(head)).collect();
-                local.extend(
-                    mine.changes_since(&known).into_iter().filter(|(hash, _)| !document.contains(hash)).map(|(_, bytes)| bytes),
-                );
-            }
-            _ => {
-                for item in &waiting {
-                    let bytes =
-                        open_envelope(&item.bytes, Limits::CHANGE.bytes).map_err(|error| Error::Corrupt(error.to_string()))?;
-                    local.push(bytes);
-                }
-            }
-        }
-        let sealed: Vec<Vec<u8>> = local.iter().map(|bytes| crate::document::seal_envelope(bytes)).collect();
-        let passed = gate::admit(&document, &sealed.iter().map(Vec::as_slice).collect::<Vec<_>>(), &|_| true);
-        let Ok(passed) = passed else { return Ok(Err("merge")) };
-        document = passed.document;
-        if let Some(stored) = &existing {
-            self.delete_derived(kind.definition(), stored.n)?;
-        }
-        self.put_doc(id, entry.generation, &document, None)?;
-        self.forget_set_aside(id)
-    }
-
-    fn forget_set_aside(&self, id: RecordId) -> Result<Result<(), &'static str>> {
-        self.sql.prepare_cached("DELETE FROM quarantine WHERE doc = ?1")?.execute([id.as_bytes()])?;
-        Ok(Ok(()))
-    }
-
-    /// Inserts a record by the row that came with it; its document is opened when it is needed.
-    fn insert_unopened(
-        &mut self,
-        id: RecordId,
-        entry: &Entry,
-        heads: &[ChangeHash],
-        sealed: &[u8],
-        values: Option<&Values>,
-    ) -> Result<()> {
-        let version = entry.row_version.unwrap_or(RowVersion { kind: entry.kind, major: 0, minor: 0 });
-        let known = values.map_or(version, |values| row_version(values.definition().kind));
-        let n: i64 = self
-            .sql
-            .prepare_cached(
-                "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, changed_ms, bytes)
-                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 1, changed_ms = excluded.changed_ms,
-                     bytes = excluded.bytes
-                 RETURNING n",
-            )?
-            .query_row(
-                params![
-                    id.as_bytes(),
-                    entry.kind,
-                    entry.generation,
-                    hash_bytes(heads),
-                    known.major,
-                    known.minor,
-                    version.minor > known.minor,
-                    entry.changed_ms.unwrap_or(0),
-                    sealed
-                ],
-                |row| row.get(0),
-            )?;
-        if let Some(values) = values {
-            self.derive(n, values, None)?;
-        }
-        Ok(())
-    }
-
-    fn take_changes(&mut self, id: RecordId, entry: &Entry) -> Result<Result<(), &'static str>> {
-        let Some(changes) = &entry.changes else { return Ok(Err("malformed")) };
-        let (stored, document) = match self.open_doc(id) {
-            Ok(Some(found)) => found,
-            Ok(None) | Err(Error::Unreadable(_)) => return Ok(Err("missing")),
-            Err(error) => return Err(error),
-        };
-        if stored.kind != entry.kind || stored.generation != entry.generation {
-            return Ok(Err("kind"));
-        }
-        let changes: Vec<&[u8]> = changes.iter().map(|change| change.as_slice()).collect();
-        let passed = match gate::admit(&document, &changes, &|_| true) {
-            Ok(passed) => passed,
-            Err(refused) if refused.is_held() => return Ok(Err("missing")),
-            Err(refused) => return Ok(Err(refused.code())),
-        };
-        if !passed.new.is_empty() {
-            let before = document.read(None).values;
-            self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
-        }
-        Ok(Ok(()))
-    }
-
     fn apply_directory(&self, directory: &Directory) -> Result<()> {
         for person in &directory.people {
             self.sql.execute(
@@ -361,14 +198,4 @@ impl Tx<'_> {
         }
         Ok(())
     }
-}
-
-/// The values of an entry's row, where this release may show them without opening the document.
-fn usable_row(kind: Kind, entry: &Entry) -> Option<Values> {
-    let version = entry.row_version?;
-    let (major, minor) = kind.definition().row_version;
-    if version.kind != kind.code() || version.major != major || version.minor < minor {
-        return None;
-    }
-    decode_row(kind.definition(), entry.row.as_deref()?)
 }

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Book;
 use super::people::Author;
+use crate::access::DELETED;
 use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, difference, hashes};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
@@ -114,7 +115,7 @@ impl Tx<'_> {
             written.extend(document.write(edits, &context)?);
         }
         if !written.is_empty() {
-            self.keep_written(record.id, stored.generation, &document, Some(&before), message, &written)?;
+            self.keep_done(record.id, stored.generation, &document, Some(&before), message, &written)?;
             report.records.push(record);
         }
         Ok(())
@@ -132,7 +133,7 @@ impl Tx<'_> {
         let definition = record.kind.definition();
         if change.deps == definition.skeleton.last() {
             // The change made the record: taking it back deletes the record and leaves its values to be restored.
-            return Ok(vec![Edit::Put { key: "deleted".into(), scalar: self.now().to_scalar() }]);
+            return Ok(vec![Edit::Put { key: DELETED.into(), scalar: self.now().to_scalar() }]);
         }
         let mut edits = Vec::new();
         let (old, new) = document.around(change);

@@ -48,6 +48,8 @@ known_codes! {
     save = "save",
     /// A person deleted a record.
     delete = "delete",
+    /// A person erased a record.
+    erase = "erase",
     /// A person settled a conflict.
     settle = "settle",
     /// A person took an action back.

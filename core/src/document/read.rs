@@ -119,7 +119,7 @@ impl Document {
     }
 
     /// The changes that wrote the present values of a key, equal ones included.
-    pub(super) fn writers(&self, key: &str) -> Vec<ChangeHash> {
+    pub(crate) fn writers(&self, key: &str) -> Vec<ChangeHash> {
         self.values_at(key, None).iter().filter_map(|(_, id)| self.am.hash_for_opid(id)).collect()
     }
 }
@@ -153,23 +153,29 @@ impl Document {
         last
     }
 
+    /// Whether the frozen first changes wrote something.
+    fn is_of_skeleton(&self, id: &ObjId) -> bool {
+        self.am.hash_for_opid(id).is_some_and(|change| self.definition.skeleton.has(&change, self))
+    }
+
+    /// Whether a change is by the skeleton's actor.
+    pub(super) fn is_by_skeleton(&self, change: &ChangeHash) -> bool {
+        let meta = self.am.get_change_meta_by_hash(change);
+        meta.is_some_and(|meta| meta.actor.to_bytes() == Actor::SKELETON.0)
+    }
+
     /// The first field that holds something which is no value of its type, concurrent values included. Fields that
     /// this release does not know may hold any scalar; containers come from the skeleton only.
     pub(crate) fn broken_field(&self) -> Option<String> {
-        let pinned = self.definition.skeleton.pinned();
         for item in self.am.map_range(ROOT, ..) {
             let key = item.key.to_string();
             let (name, entry) = key.split_once('/').unwrap_or((&key, ""));
             let field = self.definition.field(name);
             for (value, id) in self.values_at(&key, None) {
                 let fits = match (&value, field) {
-                    (Value::Object(automerge::ObjType::Text), _) => {
-                        self.am.hash_for_opid(&id).is_some_and(|change| pinned.contains(&change))
-                    }
+                    (Value::Object(automerge::ObjType::Text), _) => self.is_of_skeleton(&id),
                     (Value::Object(_), _) => false,
-                    (Value::Scalar(_), _) if name == "kind" => {
-                        self.am.hash_for_opid(&id).is_some_and(|change| pinned.contains(&change))
-                    }
+                    (Value::Scalar(_), _) if name == "kind" => self.is_of_skeleton(&id),
                     (Value::Scalar(value), None) => !matches!(value.as_ref(), ScalarValue::Counter(_)),
                     (Value::Scalar(value), Some(field)) => {
                         let scalar = scalar(value);

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{Automerge, ChangeHash, ObjType, ROOT};
 
-use super::Actor;
+use super::{Actor, Document};
 use crate::error::{Error, Result};
 
 /// The frozen beginning of the documents of one kind.
@@ -25,6 +25,26 @@ pub struct Skeleton {
 }
 
 impl Skeleton {
+    /// Of a kind that this release does not know: what its first changes are is not known either.
+    pub const fn unknown() -> Self {
+        Self::new("", &[], &[])
+    }
+
+    /// Whether a change of `document` is of its skeleton: a pinned one, or for an unknown kind one by the skeleton's actor.
+    pub(super) fn has(&self, change: &ChangeHash, document: &Document) -> bool {
+        if self.is_known() { self.pinned().contains(change) } else { document.is_by_skeleton(change) }
+    }
+
+    /// Whether a change by the skeleton's actor, which follows `deps` in `document`, may come to stand there: a pinned one,
+    /// or for an unknown kind one that follows nobody else's.
+    pub(crate) fn admits(&self, change: &ChangeHash, deps: &[ChangeHash], document: &Document) -> bool {
+        if self.is_known() { self.pinned().contains(change) } else { deps.iter().all(|dep| document.is_by_skeleton(dep)) }
+    }
+
+    fn is_known(&self) -> bool {
+        !self.hashes.is_empty()
+    }
+
     /// A skeleton whose changes make these texts and have these hashes.
     pub const fn new(kind: &'static str, texts: &'static [&'static [&'static str]], hashes: &'static [&'static str]) -> Self {
         Self { kind, texts, hashes, made: OnceLock::new() }

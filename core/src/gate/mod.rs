@@ -51,9 +51,6 @@ pub enum Refused {
     /// The record belongs to another kind.
     #[error("the record is of another kind")]
     Kind,
-    /// This release does not know the kind.
-    #[error("the kind of the record is not known here")]
-    UnknownKind,
     /// The record was erased, or the generation is not the present one.
     #[error("the record was erased")]
     Erased,
@@ -79,7 +76,6 @@ impl Refused {
             Self::FieldType(_) => "field_type",
             Self::Document => "document",
             Self::Kind => "kind",
-            Self::UnknownKind => "unknown_kind",
             Self::Erased => "erased",
             Self::Forbidden => "forbidden",
         }
@@ -87,7 +83,7 @@ impl Refused {
 
     /// Whether the same bytes may pass later: the sender keeps them and tries again.
     pub fn is_held(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::UnknownKind)
+        matches!(self, Self::Missing(_))
     }
 }
 
@@ -128,7 +124,7 @@ pub fn admit(document: &Document, changes: &[&[u8]], admits: &dyn Fn(Actor) -> b
         if document.contains(&hash) || !seen.insert(hash) {
             continue;
         }
-        let actor = check_author(&facts, document, admits)?;
+        let actor = check_author(&facts, &scratch, admits)?;
         check_causality(&facts, &scratch)?;
         let applied = catch_unwind(AssertUnwindSafe(|| {
             let mut next = scratch.clone();
@@ -151,8 +147,9 @@ pub fn admit(document: &Document, changes: &[&[u8]], admits: &dyn Fn(Actor) -> b
 fn check_author(facts: &ChangeFacts, document: &Document, admits: &dyn Fn(Actor) -> bool) -> Result<Actor, Refused> {
     let (actor, level) = Actor::parse(&facts.actor).ok_or(Refused::ForeignActor)?;
     if actor == Actor::SKELETON {
-        let pinned = document.definition().skeleton.pinned();
-        return if level == 0 && pinned.contains(&ChangeHash(facts.hash)) { Ok(actor) } else { Err(Refused::Skeleton) };
+        let deps: Vec<ChangeHash> = facts.deps.iter().copied().map(ChangeHash).collect();
+        let admitted = level == 0 && document.definition().skeleton.admits(&ChangeHash(facts.hash), &deps, document);
+        return if admitted { Ok(actor) } else { Err(Refused::Skeleton) };
     }
     if level > MAX_LEVEL || !admits(actor) {
         return Err(Refused::ForeignActor);

@@ -17,10 +17,12 @@ pub enum Kind {
     Deal,
     /// Something to do.
     Task,
+    /// Every kind of a newer release: its records are kept, synced and erased, and shown nowhere.
+    Unknown,
 }
 
 impl Kind {
-    /// All kinds.
+    /// All kinds that this release knows.
     pub const ALL: [Self; 3] = [Self::Contact, Self::Deal, Self::Task];
 
     /// The word for it in JSON, links and documents.
@@ -33,9 +35,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The number in stores and on the wire; never reused.
+    /// The number in stores and on the wire; never reused. 0 stands there for none: a record of an unknown kind keeps
+    /// the number that it came with.
     pub const fn code(self) -> u16 {
         match self {
+            Self::Unknown => 0,
             Self::Contact => 1,
             Self::Deal => 2,
             Self::Task => 3,
@@ -53,7 +57,13 @@ impl Kind {
             Self::Contact => &records::contact::DEFINITION,
             Self::Deal => &records::deal::DEFINITION,
             Self::Task => &records::task::DEFINITION,
+            Self::Unknown => &records::unknown::DEFINITION,
         }
+    }
+
+    /// The definition that documents with this number are read by: a known kind's, or the one without fields.
+    pub fn definition_of(code: u16) -> &'static Definition {
+        Self::from_code(code).unwrap_or(Self::Unknown).definition()
     }
 }
 

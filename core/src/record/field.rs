@@ -63,6 +63,8 @@ pub struct Field {
     pub searched: bool,
     /// Whether members are ids of other records.
     pub links: bool,
+    /// Whether an erased record keeps it.
+    pub stays: bool,
     /// The rank among concurrent values.
     pub rank: Rank,
     pub(crate) ty: Type,
@@ -83,6 +85,7 @@ impl Field {
             checks: [None; 3],
             searched: false,
             links: false,
+            stays: false,
             rank: no_rank,
             ty,
             own_column: [name],
@@ -124,6 +127,13 @@ impl Field {
     pub const fn link(mut self) -> Self {
         assert!(matches!(self.shape, Shape::Set), "link is for sets");
         self.links = true;
+        self
+    }
+
+    /// An erased record keeps the value: it says nothing about a person, and figures are made from it.
+    pub const fn stays(mut self) -> Self {
+        assert!(matches!(self.shape, Shape::Register), "stays is for single values");
+        self.stays = true;
         self
     }
 

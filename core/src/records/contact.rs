@@ -22,7 +22,7 @@ record! {
             /// What the person does there.
             job_title: String = register [max(200), search],
             /// Who looks after the contact.
-            owner: Option<UserId> = register [],
+            owner: Option<UserId> = register [stays],
             /// Words that group contacts.
             tags: Vec<String> = set [max(100), max_items(200)],
             /// Ways to reach the person.

@@ -16,13 +16,13 @@ record! {
             /// What the rep calls it.
             title: String = register [required, max(200), search],
             /// Amount and currency change together.
-            value: Option<Money> = register [columns(&["value_minor", "currency"])],
+            value: Option<Money> = register [columns(&["value_minor", "currency"]), stays],
             /// Stage and outcome. Closing beats a concurrent move.
-            position: Position = register [resolve(closing_wins), columns(&["stage", "outcome"])],
+            position: Position = register [resolve(closing_wins), columns(&["stage", "outcome"]), stays],
             /// When it is expected to close.
-            close_date: Option<LocalDate> = register [],
+            close_date: Option<LocalDate> = register [stays],
             /// Who works on it.
-            owner: Option<UserId> = register [],
+            owner: Option<UserId> = register [stays],
             /// The firm that buys, as written.
             organization: String = register [max(200), search],
             /// Words that group deals.

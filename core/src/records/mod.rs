@@ -3,6 +3,7 @@
 pub mod contact;
 pub mod deal;
 pub mod task;
+pub mod unknown;
 
 pub use contact::{Contact, ContactRow};
 pub use deal::{Deal, DealRow};

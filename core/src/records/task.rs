@@ -16,13 +16,13 @@ record! {
             /// What is to be done.
             title: String = register [required, max(200), search],
             /// When it is due.
-            due: Option<Due> = register [],
+            due: Option<Due> = register [stays],
             /// How much it matters.
-            priority: Priority = register [],
+            priority: Priority = register [stays],
             /// Where it stands. Done beats a concurrent cancellation, and both beat a concurrent wait.
-            status: TaskStatus = register [resolve(done_wins)],
+            status: TaskStatus = register [resolve(done_wins), stays],
             /// Who does it.
-            owner: Option<UserId> = register [],
+            owner: Option<UserId> = register [stays],
         }
         record {
             /// What it is about.

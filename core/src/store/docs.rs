@@ -65,18 +65,37 @@ impl StoredDoc {
         Kind::from_code(self.kind)
     }
 
-    /// Opens the document and checks that it is the one that its head says.
+    /// Whether the document can be opened, as far as is known.
+    pub fn is_healthy(&self) -> bool {
+        self.state != State::Unreadable as i64
+    }
+
+    /// Opens the document and checks that it is the one that its head says. One of an unknown kind opens without fields.
     ///
     /// # Errors
     /// [`Error::Unreadable`].
     pub fn open(&self) -> Result<Document> {
-        let kind = self.known_kind().ok_or(Error::Unreadable(self.id))?;
-        let document = Document::load(kind.definition(), &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
+        let definition = Kind::definition_of(self.kind);
+        let document = Document::load(definition, &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
         // A snapshot was only scanned when it came: what the gate would have refused is refused here.
         let sound =
             document.same_as(&self.heads) && (self.state != State::Unverified as i64 || document.broken_field().is_none());
         if sound { Ok(document) } else { Err(Error::Unreadable(self.id)) }
     }
+}
+
+/// What stands in the row of a document.
+pub(crate) struct DocRow<'a> {
+    pub id: RecordId,
+    pub kind: u16,
+    pub generation: u32,
+    pub heads: &'a [ChangeHash],
+    pub state: i64,
+    pub row_version: (u16, u16),
+    pub has_unknown: bool,
+    pub disputed: usize,
+    pub changed_ms: i64,
+    pub bytes: &'a [u8],
 }
 
 impl Tx<'_> {
@@ -85,7 +104,7 @@ impl Tx<'_> {
     pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
         let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
         let document = stored.open()?;
-        if stored.state == State::Unverified as i64 {
+        if stored.state == State::Unverified as i64 && stored.known_kind().is_some() {
             self.rederive(&stored, &document)?;
         }
         Ok(Some((stored, document)))
@@ -105,6 +124,32 @@ impl Tx<'_> {
         self.put_doc(stored.id, stored.generation, document, None)
     }
 
+    /// Writes the row of a document and gives its number; what is derived from it is not touched.
+    pub fn write_doc(&self, doc: &DocRow<'_>) -> Result<i64> {
+        let disputed = i64::try_from(doc.disputed).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, disputed, changed_ms, bytes)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                   ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = excluded.state,
+                       row_major = excluded.row_major, row_minor = excluded.row_minor, has_unknown = excluded.has_unknown,
+                       disputed = excluded.disputed, changed_ms = excluded.changed_ms, bytes = excluded.bytes
+                   RETURNING n";
+        let (major, minor) = doc.row_version;
+        let bound = params![
+            doc.id.as_bytes(),
+            doc.kind,
+            doc.generation,
+            hash_bytes(doc.heads),
+            doc.state,
+            major,
+            minor,
+            doc.has_unknown,
+            disputed,
+            doc.changed_ms,
+            doc.bytes,
+        ];
+        Ok(self.sql.prepare_cached(sql)?.query_row(bound, |row| row.get(0))?)
+    }
+
     /// Writes a document with everything that is derived from it. `old` are the values that the row was derived from,
     /// where they are known and the document is not new.
     pub fn put_doc(&mut self, id: RecordId, generation: u32, document: &Document, old: Option<&Values>) -> Result<()> {
@@ -115,33 +160,18 @@ impl Tx<'_> {
             return Err(Error::own_gate("record", fault));
         }
         let Reading { values, has_unknown, disputed } = document.read(None);
-        let (major, minor) = definition.row_version;
-        let disputed = i64::try_from(disputed.len()).unwrap_or(i64::MAX);
-        let n: i64 = self
-            .sql
-            .prepare_cached(
-                "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, disputed, changed_ms, bytes)
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
-                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 0, row_major = excluded.row_major,
-                     row_minor = excluded.row_minor, has_unknown = excluded.has_unknown, disputed = excluded.disputed,
-                     changed_ms = excluded.changed_ms, bytes = excluded.bytes
-                 RETURNING n",
-            )?
-            .query_row(
-                params![
-                    id.as_bytes(),
-                    definition.kind.code(),
-                    generation,
-                    hash_bytes(&document.heads()),
-                    major,
-                    minor,
-                    has_unknown,
-                    disputed,
-                    document.changed_ms(),
-                    bytes,
-                ],
-                |row| row.get(0),
-            )?;
+        let n = self.write_doc(&DocRow {
+            id,
+            kind: definition.kind.code(),
+            generation,
+            heads: &document.heads(),
+            state: 0,
+            row_version: definition.row_version,
+            has_unknown,
+            disputed: disputed.len(),
+            changed_ms: document.changed_ms(),
+            bytes: &bytes,
+        })?;
         self.derive(n, &values, old)?;
         self.changed.push((definition.kind, id));
         Ok(())

@@ -6,7 +6,7 @@ mod open;
 mod outbox;
 mod row;
 
-pub(crate) use docs::{State, StoredDoc};
+pub(crate) use docs::{DocRow, State, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{DATABASE, OpenMode, open};
@@ -33,6 +33,8 @@ pub(crate) struct Tx<'a> {
     pub group: OpenGroup,
     /// What the search indexes are to hold, written last.
     pub searched: Vec<SearchChange>,
+    /// Whether a record was erased: what the indexes and the log still hold of it goes with this transaction.
+    pub erased: bool,
     /// Records that changed, for observers.
     pub changed: Vec<(Kind, RecordId)>,
 }

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, params};
 
 use super::Tx;
+use crate::access::DELETED;
 use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
 use crate::sync::wire::MAX_GROUP;
@@ -23,6 +24,11 @@ impl OpenGroup {
         let mut id = [0; 16];
         env.fill(&mut id);
         Self { id, items: 0, bytes: 0 }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &[u8] {
+        &self.id
     }
 }
 
@@ -71,6 +77,12 @@ impl OutboxItem {
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// The waiting groups that hold edits of a record.
+    pub fn groups_of(conn: &Connection, doc: RecordId) -> Result<Vec<Vec<u8>>> {
+        let mut statement = conn.prepare_cached("SELECT DISTINCT grp FROM outbox WHERE state = 0 AND doc = ?1")?;
+        Ok(statement.query_map([doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
     /// The waiting edits of a record.
     pub fn waiting_of(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
         Self::select(conn, "WHERE state = 0 AND doc = ?1 ORDER BY n", [doc.as_bytes()])
@@ -99,6 +111,28 @@ impl Tx<'_> {
             .prepare_cached("INSERT OR IGNORE INTO action(id, kind, source, at_ms) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![message.action.0, message.kind.as_str(), message.source.as_str(), self.now().ms])?;
         Ok(())
+    }
+
+    /// As [`Tx::keep_written`], for what the person of this device does now: where their role allows it.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`].
+    pub fn keep_done(
+        &mut self,
+        id: RecordId,
+        generation: u32,
+        document: &Document,
+        before: Option<&Values>,
+        message: &Message,
+        written: &[Written],
+    ) -> Result<()> {
+        let deletes = written.iter().any(|change| change.keys.iter().any(|key| key == DELETED));
+        if let Some(before) = before.filter(|_| deletes)
+            && self.member()?.is_some_and(|member| !member.may_delete(before))
+        {
+            return Err(Error::NotAllowed);
+        }
+        self.keep_written(id, generation, document, before, message, written)
     }
 
     /// Keeps own changes of a record: the document with what is derived from it, the action, and the changes in the

@@ -326,8 +326,6 @@ wire_codes! {
         Changes = 1,
         /// The record left the client's scope.
         Leave = 2,
-        /// The record was erased; `generation` is the one after it.
-        Erased = 3,
     }
 }
 

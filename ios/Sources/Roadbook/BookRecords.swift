@@ -89,4 +89,10 @@ extension Book {
     public func delete<Tag: KindTag>(_ id: Identifier<Tag>) async throws {
         try await delete(id.link)
     }
+
+    /// Erases a record for good: its values, its history and what waits to be sent; here at once, everywhere after sync. It
+    /// cannot be undone. A rep gets `BookError.NotAllowed`.
+    public func erase(_ record: RecordLink) async throws {
+        try await write { try $0.erase(record: record) }
+    }
 }

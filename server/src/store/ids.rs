@@ -1,14 +1,11 @@
-//! Ids of workspaces, people and devices, and roles.
+//! Ids of workspaces, people and devices.
 
 use std::fmt;
-use std::str::FromStr;
 
 use roadbook_core::env::Env;
 use roadbook_core::id::RecordId;
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
-
-use crate::error::Error;
 
 macro_rules! id_types {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -55,43 +52,4 @@ id_types! {
     PersonId,
     /// The id of a device.
     DeviceId,
-}
-
-/// What a person may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Everything, people and devices included.
-    Administrator,
-    /// Everything with records.
-    Manager,
-    /// The work with records.
-    Rep,
-}
-
-impl Role {
-    /// The word for it in the directory and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-            Self::Manager => "manager",
-            Self::Rep => "rep",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::Administrator, Self::Manager, Self::Rep]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| Error::Role(text.chars().take(60).collect()))
-    }
 }

@@ -10,7 +10,8 @@ use roadbook_core::document::{Actor, ChangeHash};
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 
-pub use ids::{DeviceId, PersonId, Role, WorkspaceId};
+pub use ids::{DeviceId, PersonId, WorkspaceId};
+pub use roadbook_core::access::Role;
 pub use sqlite::{DATABASE, SqliteStore};
 
 use crate::error::Result;
@@ -217,6 +218,8 @@ pub trait View {
     fn workspace(&self) -> Result<Workspace>;
     /// The device; `None` where the workspace has none with this id.
     fn device(&self, device: DeviceId) -> Result<Option<Device>>;
+    /// The person; `None` where the workspace has none with this id.
+    fn person(&self, person: PersonId) -> Result<Option<Person>>;
     /// The people, by id.
     fn people(&self) -> Result<Vec<Person>>;
     /// The devices, by person and id.
@@ -273,7 +276,8 @@ pub trait Commit: View {
     fn bind(&self, actor: Actor, device: DeviceId, now_ms: i64) -> Result<()>;
     /// Writes a change; `pos` is its place in the group.
     fn put_change(&self, seq: u64, pos: u32, device: DeviceId, change: &ChangeWrite) -> Result<()>;
-    /// Writes a record.
+    /// Writes a record. A generation beyond the stored one takes its place in the feed anew, and the changes of the
+    /// older one go.
     fn put_doc(&self, doc: &DocWrite) -> Result<()>;
     /// Notes what was answered to a group.
     fn put_verdict(&self, device: DeviceId, group: &[u8], verdict: &StoredVerdict, now_ms: i64) -> Result<()>;

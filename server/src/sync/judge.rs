@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use roadbook_core::access::Member;
 use roadbook_core::document::{Actor, Document, seal_envelope};
 use roadbook_core::gate::{self, Admitted, Passed, Refused};
-use roadbook_core::id::RecordId;
+use roadbook_core::id::{RecordId, UserId};
 use roadbook_core::record::{Kind, encode_row};
 use roadbook_core::sync::wire::{MAX_GROUP, Outcome, PushDoc, PushGroup, SyncRequest, Verdict};
 use sha2::{Digest as _, Sha256};
@@ -16,9 +17,14 @@ use super::cursor;
 use crate::error::{Error, Result};
 use crate::store::{ChangeWrite, Commit, DeviceId, DocHead, DocWrite, StoredVerdict, View};
 
+/// A generation beyond this is no erasure but a mistake: it would leave no room for later ones.
+const MAX_GENERATION: u32 = 1 << 16;
+
 /// What a request's groups came to.
 #[derive(Default)]
 pub(super) struct Judged {
+    /// Who asks, and what they might do then.
+    member: Option<Member>,
     /// A verdict for each group, in order.
     pub verdicts: Vec<Verdict>,
     /// The workspace's last number when it was read.
@@ -49,7 +55,10 @@ impl Judged {
     }
 
     /// Whether nothing that the judgement rests on has changed since.
-    pub fn still_holds(&self, view: &dyn View) -> Result<bool> {
+    pub fn still_holds(&self, view: &dyn View, device: DeviceId) -> Result<bool> {
+        if Some(member(view, device)?) != self.member {
+            return Ok(false);
+        }
         if view.workspace()?.seq == self.seq {
             return Ok(true);
         }
@@ -100,14 +109,16 @@ impl Judged {
 /// # Errors
 /// Those of the store; a group that does not pass is a verdict, not an error.
 pub(super) fn judge(view: &dyn View, device: DeviceId, request: &SyncRequest) -> Result<Judged> {
+    let member = member(view, device)?;
     let mut judge = Judge {
         view,
         device,
+        member,
         docs: &request.docs,
         slots: HashMap::new(),
         read: HashMap::new(),
         actors: RefCell::new(Actors::default()),
-        out: Judged { seq: view.workspace()?.seq, ..Judged::default() },
+        out: Judged { member: Some(member), seq: view.workspace()?.seq, ..Judged::default() },
     };
     let mut answered: HashMap<&[u8], StoredVerdict> = HashMap::new();
     for group in &request.groups {
@@ -131,6 +142,13 @@ pub(super) fn judge(view: &dyn View, device: DeviceId, request: &SyncRequest) ->
     Ok(judge.finish())
 }
 
+/// Whose device it is, and what they may do.
+fn member(view: &dyn View, device: DeviceId) -> Result<Member> {
+    let device = view.device(device)?.ok_or(Error::Revoked)?;
+    let person = view.person(device.person)?.ok_or_else(|| Error::Internal("a device of nobody".into()))?;
+    Ok(Member { person: UserId(RecordId::from_bytes(person.id.0)), role: person.role })
+}
+
 /// What a group holds, for the answer to the same group sent again.
 fn content_hash(group: &PushGroup, docs: &[PushDoc]) -> [u8; 32] {
     let mut digest = Sha256::new();
@@ -147,10 +165,14 @@ fn content_hash(group: &PushGroup, docs: &[PushDoc]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// A record with what the groups before made of it.
+/// A generation of a record with what the groups before made of it.
 struct Slot {
-    generation: u32,
+    kind: u16,
     document: Document,
+    /// Whether the server has the record in an older generation.
+    erases: bool,
+    /// Whether the server, or a group before, has the record in this generation.
+    is_there: bool,
     /// The saved form, and the first and last accepted group that changed it; `None` while it is as stored.
     changed: Option<(Vec<u8>, u64, u64)>,
 }
@@ -165,8 +187,9 @@ struct Actors {
 struct Judge<'a> {
     view: &'a dyn View,
     device: DeviceId,
+    member: Member,
     docs: &'a [PushDoc],
-    slots: HashMap<RecordId, Slot>,
+    slots: HashMap<(RecordId, u32), Slot>,
     read: HashMap<RecordId, Option<DocHead>>,
     actors: RefCell<Actors>,
     out: Judged,
@@ -223,7 +246,7 @@ impl Judge<'_> {
     }
 
     /// Passes all items of a group through the gate; the records here stay as they are.
-    fn pass(&mut self, group: &PushGroup) -> Ruling<Vec<(RecordId, Passed)>> {
+    fn pass(&mut self, group: &PushGroup) -> Ruling<Vec<((RecordId, u32), Passed)>> {
         if !(1..=16).contains(&group.id.len()) || !(1..=MAX_GROUP).contains(&group.items.len()) {
             return Err(Refused::Group.into());
         }
@@ -241,23 +264,37 @@ impl Judge<'_> {
         let mut passed = Vec::with_capacity(order.len());
         for (id, doc, changes) in order {
             self.load(id, doc)?;
-            let Some(slot) = self.slots.get(&id) else { return Err(Error::Internal("no slot".into()).into()) };
+            let place = (id, doc.generation);
+            let Some(slot) = self.slots.get(&place) else { return Err(Error::Internal("no slot".into()).into()) };
             let admits = |actor| self.admits(actor);
             let result = gate::admit(&slot.document, &changes, &admits);
             if let Some(error) = self.actors.borrow_mut().failed.take() {
                 return Err(error.into());
             }
-            passed.push((id, result?));
+            let result = result?;
+            if slot.erases && !slot.is_there && !self.member.role.may_erase() {
+                return Err(Refused::Forbidden.into());
+            }
+            self.member.authorise(slot.is_there.then_some(&slot.document), &result)?;
+            passed.push((place, result));
         }
         Ok(passed)
     }
 
-    /// Loads a record for a push, if it is not here yet.
+    /// Loads a record for a push, if it is not here yet. A generation beyond the present one begins empty: it takes the
+    /// place of what there is.
     fn load(&mut self, id: RecordId, doc: &PushDoc) -> Ruling<()> {
-        let kind = Kind::from_code(doc.kind).ok_or(Refused::UnknownKind)?;
-        if let Some(slot) = self.slots.get(&id) {
-            return check(slot.document.definition().kind.code(), slot.generation, doc);
+        if doc.kind == Kind::Unknown.code() || doc.generation > MAX_GENERATION {
+            return Err(Refused::Group.into());
         }
+        let accepted = self.slots.iter().filter(|((other, _), slot)| *other == id && slot.changed.is_some());
+        if accepted.map(|((_, generation), _)| *generation).max().is_some_and(|generation| generation > doc.generation) {
+            return Err(Refused::Erased.into());
+        }
+        if let Some(slot) = self.slots.get(&(id, doc.generation)) {
+            return if slot.kind == doc.kind { Ok(()) } else { Err(Refused::Kind.into()) };
+        }
+        let definition = Kind::definition_of(doc.kind);
         let stored = self.view.doc(id)?;
         let head = stored.as_ref().map(|stored| DocHead {
             kind: stored.kind,
@@ -265,23 +302,24 @@ impl Judge<'_> {
             heads: stored.heads.clone(),
         });
         self.read.insert(id, head);
-        let document = match stored {
-            None => {
-                check(doc.kind, 0, doc)?;
-                Document::new(kind.definition()).map_err(Error::from)?
-            }
-            Some(stored) => {
-                check(stored.kind, stored.generation, doc)?;
-                match Document::load(kind.definition(), &stored.bytes) {
-                    Ok(document) if head_bytes(&document) == stored.heads => document,
-                    _ => {
-                        tracing::error!(record = %id, "a stored record cannot be opened");
-                        return Err(Against::Broken);
-                    }
-                }
-            }
+        let present = match &stored {
+            Some(stored) if stored.kind != doc.kind => return Err(Refused::Kind.into()),
+            Some(stored) if stored.generation > doc.generation => return Err(Refused::Erased.into()),
+            Some(stored) => (stored.generation == doc.generation).then_some(stored),
+            None => None,
         };
-        self.slots.insert(id, Slot { generation: doc.generation, document, changed: None });
+        let document = match present {
+            None => Document::new(definition).map_err(Error::from)?,
+            Some(stored) => match Document::load(definition, &stored.bytes) {
+                Ok(document) if head_bytes(&document) == stored.heads => document,
+                _ => {
+                    tracing::error!(record = %id, "a stored record cannot be opened");
+                    return Err(Against::Broken);
+                }
+            },
+        };
+        let (is_there, erases) = (present.is_some(), present.is_none() && stored.is_some());
+        self.slots.insert((id, doc.generation), Slot { kind: doc.kind, document, erases, is_there, changed: None });
         Ok(())
     }
 
@@ -305,11 +343,11 @@ impl Judge<'_> {
     }
 
     /// Takes over what passed. Gives whether there was anything new.
-    fn accept(&mut self, passed: Vec<(RecordId, Passed)>) -> bool {
+    fn accept(&mut self, passed: Vec<((RecordId, u32), Passed)>) -> bool {
         let number = self.out.accepted.len() as u64;
         let mut changes = Vec::new();
-        for (id, passed) in passed {
-            let Some(slot) = self.slots.get_mut(&id) else { continue };
+        for (place, passed) in passed {
+            let Some(slot) = self.slots.get_mut(&place) else { continue };
             if passed.new.is_empty() {
                 continue;
             }
@@ -320,10 +358,11 @@ impl Judge<'_> {
                     actors.new.push(*actor);
                 }
                 let bytes = seal_envelope(bytes);
-                changes.push(ChangeWrite { doc: id, generation: slot.generation, hash: *hash, actor: *actor, bytes });
+                changes.push(ChangeWrite { doc: place.0, generation: place.1, hash: *hash, actor: *actor, bytes });
             }
             let first = slot.changed.as_ref().map_or(number, |(_, first, _)| *first);
             slot.document = passed.document;
+            slot.is_there = true;
             slot.changed = Some((passed.saved, first, number));
         }
         if changes.is_empty() {
@@ -340,13 +379,13 @@ impl Judge<'_> {
         out.read = self.read;
         out.actors = actors.read;
         out.new_actors = actors.new;
-        for (id, slot) in self.slots {
+        for ((id, generation), slot) in self.slots {
             let Some((bytes, first, last)) = slot.changed else { continue };
             let definition = slot.document.definition();
             out.docs.push(DocWrite {
                 id,
-                generation: slot.generation,
-                kind: definition.kind.code(),
+                generation,
+                kind: slot.kind,
                 seq_first: first,
                 seq_last: last,
                 heads: head_bytes(&slot.document),
@@ -356,20 +395,10 @@ impl Judge<'_> {
                 bytes,
             });
         }
-        out.docs.sort_by_key(|doc| (doc.seq_first, doc.id));
+        // An older generation first: what comes after it takes its place.
+        out.docs.sort_by_key(|doc| (doc.generation, doc.seq_first, doc.id));
         out
     }
-}
-
-/// Whether a push names a record as it is.
-fn check(kind: u16, generation: u32, doc: &PushDoc) -> Ruling<()> {
-    if kind != doc.kind {
-        return Err(Refused::Kind.into());
-    }
-    if generation != doc.generation {
-        return Err(Refused::Erased.into());
-    }
-    Ok(())
 }
 
 fn head_bytes(document: &Document) -> Vec<u8> {

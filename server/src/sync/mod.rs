@@ -101,7 +101,7 @@ fn push(
             if tx.device(device)?.is_none_or(|device| device.revoked_ms.is_some()) {
                 return Err(Error::Revoked);
             }
-            if !judged.still_holds(tx)? {
+            if !judged.still_holds(tx, device)? {
                 // Somebody was faster: judge again, now that nobody else can write.
                 judged = judge(tx, device, request)?;
             }

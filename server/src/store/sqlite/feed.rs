@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{accounts, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Own, Person, StoredDoc, StoredVerdict,
-    View, Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Own, Person, PersonId, StoredDoc,
+    StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -43,6 +43,10 @@ fn read_feed_doc<'a>(row: &'a Row<'_>) -> Result<FeedDoc<'a>> {
     })
 }
 
+fn read_person(row: &Row<'_>) -> Result<Person> {
+    Ok(Person { id: row.get(0)?, name: row.get(1)?, role: row.get::<_, String>(2)?.parse()? })
+}
+
 impl View for Feed<'_> {
     fn workspace(&self) -> Result<Workspace> {
         accounts::workspace(self.conn, self.ws)
@@ -52,15 +56,20 @@ impl View for Feed<'_> {
         Ok(accounts::device(self.conn, device)?.filter(|found| found.workspace == self.ws))
     }
 
+    fn person(&self, person: PersonId) -> Result<Option<Person>> {
+        let mut statement = self.conn.prepare_cached("SELECT id, name, role FROM person WHERE ws = ?1 AND id = ?2")?;
+        let mut rows = statement.query(params![self.ws, person])?;
+        rows.next()?.map(read_person).transpose()
+    }
+
     fn people(&self) -> Result<Vec<Person>> {
         let mut statement = self.conn.prepare_cached("SELECT id, name, role FROM person WHERE ws = ?1 ORDER BY id")?;
-        let people = statement.query_map([self.ws], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
-        people
-            .map(|found| {
-                let (id, name, role) = found?;
-                Ok(Person { id, name, role: role.parse()? })
-            })
-            .collect()
+        let mut rows = statement.query([self.ws])?;
+        let mut people = Vec::new();
+        while let Some(row) = rows.next()? {
+            people.push(read_person(row)?);
+        }
+        Ok(people)
     }
 
     fn devices(&self) -> Result<Vec<Device>> {
@@ -225,7 +234,9 @@ impl Commit for Feed<'_> {
             .prepare_cached(
                 "INSERT INTO doc(ws, id, gen, kind, scope, seq_first, seq_last, heads, state, row_major, row_minor, changed_ms, row, bytes)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13)
-                 ON CONFLICT (ws, id) DO UPDATE SET gen = excluded.gen, seq_last = excluded.seq_last, heads = excluded.heads,
+                 ON CONFLICT (ws, id) DO UPDATE SET gen = excluded.gen,
+                     seq_first = CASE WHEN excluded.gen > gen THEN excluded.seq_first ELSE seq_first END,
+                     seq_last = excluded.seq_last, heads = excluded.heads,
                      row_major = excluded.row_major, row_minor = excluded.row_minor, changed_ms = excluded.changed_ms,
                      row = excluded.row, bytes = excluded.bytes",
             )?
@@ -244,6 +255,13 @@ impl Commit for Feed<'_> {
                 doc.row,
                 doc.bytes
             ])?;
+        if doc.generation > 0 {
+            self.conn.prepare_cached("DELETE FROM change WHERE ws = ?1 AND doc = ?2 AND gen < ?3")?.execute(params![
+                self.ws,
+                doc.id.as_bytes(),
+                doc.generation
+            ])?;
+        }
         Ok(())
     }
 

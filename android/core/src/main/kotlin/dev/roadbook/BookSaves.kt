@@ -25,4 +25,10 @@ public sealed interface BookSaves : BookPart {
 
     /** Deletes a record: it leaves the lists, its history stays, and [BookHistory.undo] brings it back. */
     public suspend fun delete(record: RecordLink): Unit = engine.write { delete(record) }
+
+    /**
+     * Erases a record for good: its values, its history and what waits to be sent; here at once, everywhere after sync. It cannot
+     * be undone. A rep gets [BookException.NotAllowed].
+     */
+    public suspend fun erase(record: RecordLink): Unit = engine.write { erase(record) }
 }

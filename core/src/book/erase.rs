@@ -1,0 +1,122 @@
+//! Erasing a record: a new generation with little in it takes the place of everything that was written before.
+//!
+//! The history of a document cannot be cut, so that the document is replaced under the same id: links to it hold.
+//! What an erased record keeps is said by its fields (`stays`).
+
+use rusqlite::params;
+
+use super::Book;
+use super::save::open_for_reading;
+use crate::access::DELETED;
+use crate::document::{Code, Context, Document, difference};
+use crate::error::{Error, Result};
+use crate::gate::Refused;
+use crate::id::RecordId;
+use crate::record::{FieldValue, Kind, Values};
+use crate::store::{OpenGroup, OutboxItem, StoredDoc, Tx};
+use crate::value::Register as _;
+
+impl Book {
+    /// Erases a record for good: its values, its history and what waits to be sent go from this device at once, from the
+    /// server and the other devices when they sync. The id stays, deleted, with the fields that say nothing about a person.
+    /// It cannot be undone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAllowed`] for a rep.
+    pub fn erase(&self, kind: Kind, id: RecordId) -> Result<()> {
+        self.write(|tx| {
+            if tx.member()?.is_some_and(|member| !member.role.may_erase()) {
+                return Err(Error::NotAllowed);
+            }
+            tx.erase(kind, id)
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Replaces a record by its next generation, and queues that for the server.
+    pub(super) fn erase(&mut self, kind: Kind, id: RecordId) -> Result<()> {
+        let definition = kind.definition();
+        let stored = StoredDoc::find(self.sql, id)?.filter(|stored| stored.kind == kind.code());
+        let stored = stored.ok_or_else(|| Error::not_found(kind, id))?;
+        // What cannot be opened has nothing that could stay, and can be erased all the same.
+        let old = match open_for_reading(self.sql, definition, id) {
+            Ok((_, document)) => document.read(None).values,
+            Err(Error::Unreadable(_)) => Values::empty(definition),
+            Err(error) => return Err(error),
+        };
+        let generation = stored.generation.checked_add(1).ok_or_else(|| Error::Internal("too many generations".into()))?;
+        let mut document = Document::new(definition)?;
+        let empty = document.read(None).values;
+        let mut kept = empty.clone();
+        for (field, value) in old.iter().filter(|(field, _)| field.stays) {
+            if let Some(slot) = kept.get_mut(field.name) {
+                slot.clone_from(value);
+            }
+        }
+        if let Some(FieldValue::Register(deleted)) = kept.get_mut(DELETED) {
+            *deleted = Some(self.now()).to_scalar();
+        }
+        let message = self.message(Code::erase(), Code::typed());
+        let base = document.heads();
+        let context = Context {
+            base: &base,
+            actor: self.actor,
+            own: &|_| true,
+            formed: &Default::default(),
+            message: &message,
+            at_ms: self.now().ms,
+        };
+        let written = document.write(difference(&empty, &kept), &context)?;
+        self.forget_generation(&stored, generation)?;
+        self.drop_unsent(id, generation)?;
+        self.put_doc(id, generation, &document, None)?;
+        for change in &written {
+            self.enqueue(kind.code(), id, generation, change.hash, message.action, &change.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the store holds of a record's generations before `generation`, but for its place in the table of
+    /// documents, which the next generation takes. Edits that the server does not have become refusals without content:
+    /// their user hears of them, and nothing of the person stays.
+    pub(super) fn forget_generation(&mut self, stored: &StoredDoc, generation: u32) -> Result<()> {
+        let id = stored.id;
+        if let Some(kind) = stored.known_kind() {
+            self.delete_derived(kind.definition(), stored.n)?;
+            self.changed.push((kind, id));
+        }
+        for table in ["saved_form", "action_doc", "quarantine"] {
+            self.sql.execute(&format!("DELETE FROM {table} WHERE doc = ?1"), [id.as_bytes()])?;
+        }
+        self.sql.execute("DELETE FROM draft WHERE json_extract(record, '$.id') = ?1", [id.to_string()])?;
+        for group in OutboxItem::groups_of(self.sql, id)? {
+            self.sql.execute(
+                "UPDATE outbox SET state = 1, verdict = ?3 WHERE grp = ?1 AND doc = ?2 AND gen < ?4 AND state = 0",
+                params![group, id.as_bytes(), Refused::Erased.code(), generation],
+            )?;
+            // The server may know the group with the erased edits in it: what is left of it is another group.
+            let renamed = OpenGroup::new(self.env);
+            self.sql.execute("UPDATE outbox SET grp = ?2 WHERE grp = ?1 AND state = 0", params![group, renamed.id()])?;
+        }
+        self.sql.execute(
+            "UPDATE outbox SET bytes = x'' WHERE doc = ?1 AND gen < ?2 AND state IN (1, 2)",
+            params![id.as_bytes(), generation],
+        )?;
+        self.erased = true;
+        Ok(())
+    }
+
+    /// Forgets the edits of a record that its eraser never sent: they need no refusal.
+    fn drop_unsent(&self, id: RecordId, generation: u32) -> Result<()> {
+        self.sql.execute("DELETE FROM outbox WHERE doc = ?1 AND gen < ?2", params![id.as_bytes(), generation])?;
+        Ok(())
+    }
+
+    /// Merges the search indexes, which keep the words of removed rows until they do.
+    pub(super) fn forget_erased_words(&self) -> Result<()> {
+        self.sql
+            .execute_batch("INSERT INTO search(search) VALUES ('optimize'); INSERT INTO phone(phone) VALUES ('optimize');")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! What an entry of the feed does to the book. A record that does not pass is set aside alone; the feed goes on.
+
+use rusqlite::params;
+
+use super::sync::{PageReport, row_version};
+use crate::document::{ChangeHash, Document, open_envelope, seal_envelope};
+use crate::error::{Error, Result};
+use crate::gate::{self, Limits, scan_document};
+use crate::id::RecordId;
+use crate::record::{Kind, Values, decode_row};
+use crate::store::{DocRow, OutboxItem, State, StoredDoc, Tx};
+use crate::sync::wire::{Entry, Form, RowVersion};
+
+/// Why an entry was set aside: the record is asked for whole with the next request.
+pub(super) const MISSING: &str = "missing";
+
+/// Why an entry is not taken.
+enum Aside {
+    /// It does not pass: a word for the reason, kept with its bytes.
+    Reason(&'static str),
+    /// The store failed, and with it the page.
+    Store(Error),
+}
+
+impl From<Error> for Aside {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+type Taken = std::result::Result<(), Aside>;
+
+impl Tx<'_> {
+    /// Takes one record of the feed.
+    pub(super) fn apply_entry(&mut self, entry: &Entry, report: &mut PageReport) -> Result<()> {
+        let Some(id) = RecordId::from_slice(&entry.id) else {
+            report.set_aside += 1;
+            return Ok(());
+        };
+        let taken = match entry.form {
+            Form::Snapshot => self.take_snapshot(id, entry),
+            Form::Changes => self.take_changes(id, entry),
+            // Scopes, and whatever a newer server knows: kept aside until this release is updated.
+            Form::Leave | Form::Other(_) => Err(Aside::Reason("form")),
+        };
+        match taken {
+            Ok(()) => report.pulled += 1,
+            Err(Aside::Store(error)) => return Err(error),
+            Err(Aside::Reason(reason)) => {
+                report.set_aside += 1;
+                let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
+                self.set_aside(id, entry.kind, entry.generation, reason, &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what came for a record and could not be taken.
+    pub(super) fn set_aside(&self, id: RecordId, kind: u16, generation: u32, reason: &str, bytes: &[u8]) -> Result<()> {
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![id.as_bytes(), kind, generation, reason, bytes])?;
+        Ok(())
+    }
+
+    pub(super) fn forget_set_aside(&self, id: RecordId) -> Result<()> {
+        self.sql.prepare_cached("DELETE FROM quarantine WHERE doc = ?1")?.execute([id.as_bytes()])?;
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self, id: RecordId, entry: &Entry) -> Taken {
+        let sealed = entry.snapshot.as_deref().ok_or(Aside::Reason("malformed"))?;
+        let raw = open_envelope(sealed, Limits::DOCUMENT.bytes).map_err(|_| Aside::Reason("malformed"))?;
+        let facts = scan_document(&raw, &Limits::DOCUMENT).map_err(|_| Aside::Reason("malformed"))?;
+        let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
+        let existing = StoredDoc::find(self.sql, id)?;
+        if let Some(stored) = &existing {
+            if stored.kind != entry.kind {
+                return Err(Aside::Reason("kind"));
+            }
+            if stored.generation > entry.generation {
+                // Erased here; the server hears of it with this device's next push.
+                return Ok(());
+            }
+            if stored.is_healthy() && stored.generation == entry.generation && stored.heads == heads {
+                return Ok(self.forget_set_aside(id)?);
+            }
+        }
+        let present = existing.as_ref().filter(|stored| stored.generation == entry.generation);
+        let healthy = present.filter(|stored| stored.is_healthy());
+        let Some(kind) = Kind::from_code(entry.kind) else {
+            self.make_room(existing.as_ref(), entry)?;
+            self.insert_unopened(id, entry, &heads, sealed, None)?;
+            return Ok(self.forget_set_aside(id)?);
+        };
+        let waiting = if present.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
+        if waiting.is_empty()
+            && healthy.is_none()
+            && let Some(values) = usable_row(kind, entry)
+        {
+            self.make_room(existing.as_ref(), entry)?;
+            self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
+            self.changed.push((kind, id));
+            return Ok(self.forget_set_aside(id)?);
+        }
+        let document = Document::load(kind.definition(), sealed).map_err(|_| Aside::Reason("document"))?;
+        if document.heads() != heads || document.broken_field().is_some() {
+            return Err(Aside::Reason("document"));
+        }
+        let local = lacking(&document, healthy, &waiting)?;
+        let local: Vec<&[u8]> = local.iter().map(Vec::as_slice).collect();
+        let passed = gate::admit(&document, &local, &|_| true).map_err(|_| Aside::Reason("merge"))?;
+        self.make_room(existing.as_ref(), entry)?;
+        self.put_doc(id, entry.generation, &passed.document, None)?;
+        Ok(self.forget_set_aside(id)?)
+    }
+
+    /// Removes what is derived from the record that an entry takes the place of; everything, where it was erased.
+    fn make_room(&mut self, existing: Option<&StoredDoc>, entry: &Entry) -> Result<()> {
+        match existing {
+            Some(stored) if stored.generation < entry.generation => self.forget_generation(stored, entry.generation),
+            Some(stored) => match stored.known_kind() {
+                Some(kind) => self.delete_derived(kind.definition(), stored.n),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// Inserts a record by the row that came with it; its document is opened when it is needed.
+    fn insert_unopened(
+        &mut self,
+        id: RecordId,
+        entry: &Entry,
+        heads: &[ChangeHash],
+        sealed: &[u8],
+        values: Option<&Values>,
+    ) -> Result<()> {
+        let version = entry.row_version.unwrap_or(RowVersion { kind: entry.kind, major: 0, minor: 0 });
+        let known = values.map_or(version, |values| row_version(values.definition().kind));
+        let n = self.write_doc(&DocRow {
+            id,
+            kind: entry.kind,
+            generation: entry.generation,
+            heads,
+            state: State::Unverified as i64,
+            row_version: (known.major, known.minor),
+            has_unknown: version.minor > known.minor,
+            disputed: 0,
+            changed_ms: entry.changed_ms.unwrap_or(0),
+            bytes: sealed,
+        })?;
+        if let Some(values) = values {
+            self.derive(n, values, None)?;
+        }
+        Ok(())
+    }
+
+    fn take_changes(&mut self, id: RecordId, entry: &Entry) -> Taken {
+        let changes = entry.changes.as_ref().ok_or(Aside::Reason("malformed"))?;
+        let (stored, document) = match self.open_doc(id) {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(Error::Unreadable(_)) => return Err(Aside::Reason(MISSING)),
+            Err(error) => return Err(error.into()),
+        };
+        if stored.kind != entry.kind {
+            return Err(Aside::Reason("kind"));
+        }
+        match stored.generation.cmp(&entry.generation) {
+            std::cmp::Ordering::Greater => return Ok(()),
+            std::cmp::Ordering::Less => return Err(Aside::Reason(MISSING)),
+            std::cmp::Ordering::Equal => {}
+        }
+        let changes: Vec<&[u8]> = changes.iter().map(|change| change.as_slice()).collect();
+        let passed = match gate::admit(&document, &changes, &|_| true) {
+            Ok(passed) => passed,
+            Err(refused) if refused.is_held() => return Err(Aside::Reason(MISSING)),
+            Err(refused) => return Err(Aside::Reason(refused.code())),
+        };
+        if passed.new.is_empty() {
+            return Ok(());
+        }
+        if stored.known_kind().is_some() {
+            let before = document.read(None).values;
+            self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
+        } else {
+            self.write_doc(&DocRow {
+                id,
+                kind: stored.kind,
+                generation: stored.generation,
+                heads: &passed.document.heads(),
+                state: State::Unverified as i64,
+                row_version: (0, 0),
+                has_unknown: true,
+                disputed: 0,
+                changed_ms: passed.document.changed_ms(),
+                bytes: &passed.saved,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What this device has of a record and the snapshot lacks, in envelopes: its own edits, and others' that came another way.
+fn lacking(snapshot: &Document, healthy: Option<&StoredDoc>, waiting: &[OutboxItem]) -> std::result::Result<Vec<Vec<u8>>, Aside> {
+    match healthy.map(StoredDoc::open) {
+        Some(Ok(mine)) => {
+            let known: Vec<ChangeHash> = snapshot.heads().into_iter().filter(|head| mine.contains(head)).collect();
+            let missing = mine.changes_since(&known).into_iter().filter(|(hash, _)| !snapshot.contains(hash));
+            Ok(missing.map(|(_, bytes)| seal_envelope(&bytes)).collect())
+        }
+        _ => Ok(waiting.iter().map(|item| item.bytes.clone()).collect()),
+    }
+}
+
+/// The values of an entry's row, where this release may show them without opening the document.
+fn usable_row(kind: Kind, entry: &Entry) -> Option<Values> {
+    let version = entry.row_version?;
+    let (major, minor) = kind.definition().row_version;
+    if version.kind != kind.code() || version.major != major || version.minor < minor {
+        return None;
+    }
+    decode_row(kind.definition(), entry.row.as_deref()?)
+}

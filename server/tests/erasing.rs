@@ -1,0 +1,257 @@
+//! Deletion and erasure: who may, and what is left.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod common;
+
+use common::{Server, contact, done, names};
+use roadbook_core::Error;
+use roadbook_core::book::Change;
+use roadbook_core::id::{RecordId, UserId};
+use roadbook_core::record::Kind;
+use roadbook_core::records::{Contact, Deal};
+use roadbook_core::sync::wire::Outcome;
+use roadbook_core::value::Money;
+use roadbook_tests::{Device, World};
+use rusqlite::types::ValueRef;
+
+const SECRET: &str = "Zyx-Qwertz";
+
+/// A contact of that name with a phone, a note and history.
+fn known_person(device: &Device) -> RecordId {
+    let contact = contact(device, SECRET);
+    let mut form: Contact = device.book.get(contact.id.0).unwrap();
+    form.notes = format!("{SECRET} likes fish");
+    device.book.save(&form).unwrap();
+    contact.id.0
+}
+
+/// The tables that hold the name, in whatever column.
+fn traces(conn: &rusqlite::Connection) -> Vec<String> {
+    let tables: Vec<String> = conn
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    // Search folds what it indexes.
+    let probes = [SECRET.to_owned(), SECRET.to_lowercase(), "qwertz".to_owned()];
+    let mut found = Vec::new();
+    for table in tables {
+        let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for at in 0..columns {
+                let (ValueRef::Blob(bytes) | ValueRef::Text(bytes)) = row.get_ref(at).unwrap() else { continue };
+                if probes.iter().any(|probe| bytes.windows(probe.len()).any(|window| window == probe.as_bytes())) {
+                    found.push(table.clone());
+                }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn server_traces(server: &Server) -> Vec<String> {
+    traces(&rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap())
+}
+
+#[test]
+fn an_erased_record_leaves_no_trace_on_any_device_or_the_server() {
+    let world = World::new(301);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = known_person(&anna);
+    let deal = Deal { id: anna.book.new_id().into(), title: "Pumps".into(), contacts: vec![id.into()], ..Deal::default() };
+    anna.book.save(&deal).unwrap();
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert!(!traces(&boris.raw()).is_empty() && !server_traces(&server).is_empty());
+
+    // Anna is offline with an edit, a draft and an open form.
+    let mut form: Contact = anna.book.get(id).unwrap();
+    form.job_title = format!("friend of {SECRET}");
+    anna.book.save(&form).unwrap();
+    form.given_name = SECRET.into();
+    anna.book.keep_draft("form", &Change::Contact(form.clone())).unwrap();
+    boris.book.erase(Kind::Contact, id).unwrap();
+    assert_eq!(traces(&boris.raw()), Vec::<String>::new(), "gone at once where it was erased");
+    done(server.sync(&boris));
+    assert_eq!(server_traces(&server), Vec::<String>::new());
+    done(server.sync(&anna));
+
+    for device in [&anna, &boris] {
+        assert_eq!(traces(&device.raw()), Vec::<String>::new());
+        assert_eq!(names(device), Vec::<String>::new());
+        let contact: Contact = device.book.get(id).unwrap();
+        assert!(contact.deleted.is_some() && contact.family_name.is_empty() && contact.notes.is_empty());
+        assert_eq!(device.book.get::<Deal>(deal.id.0).unwrap().contacts, [id.into()], "links hold");
+        assert_eq!(device.book.status().unwrap().state_hash, server.summary().state_hash);
+        assert_eq!(device.book.check().unwrap(), []);
+        assert!(device.book.found(SECRET).is_empty());
+    }
+    // Anna hears that her edit came too late, without its content.
+    let refusals = anna.book.refusals().unwrap();
+    assert_eq!((refusals.len(), refusals[0].reason.as_str(), refusals[0].changes.len()), (1, "erased", 0));
+    assert!(matches!(anna.book.save(&form), Err(Error::UnknownVersion)));
+    assert_eq!(anna.book.draft("form").unwrap(), None);
+    assert!(anna.book.retry(&refusals[0].id).is_err());
+    anna.book.discard(&refusals[0].id).unwrap();
+    assert_eq!(anna.book.history(id).unwrap().len(), 1, "the erasure itself");
+}
+
+trait Found {
+    fn found(&self, text: &str) -> Vec<String>;
+}
+
+impl Found for roadbook_core::Book {
+    fn found(&self, text: &str) -> Vec<String> {
+        self.search(text, 10).unwrap().into_iter().map(|found| found.headline).collect()
+    }
+}
+
+#[test]
+fn an_erased_deal_keeps_what_figures_are_made_of() {
+    let world = World::new(302);
+    let server = Server::new(&world);
+    let boris = server.device("Boris Król");
+    let value = Some(Money { minor: 100, currency: "EUR".into() });
+    let deal = Deal { id: boris.book.new_id().into(), title: SECRET.into(), value, tags: vec![SECRET.into()], ..Deal::default() };
+    boris.book.save(&deal).unwrap();
+    boris.book.erase(Kind::Deal, deal.id.0).unwrap();
+    // It was never sent as it was.
+    done(server.sync(&boris));
+    let anna = server.device("Anna Berg");
+    let erased: Deal = anna.book.get(deal.id.0).unwrap();
+    assert_eq!((erased.title.as_str(), erased.value, erased.tags.len()), ("", deal.value, 0));
+    assert_eq!(server_traces(&server), Vec::<String>::new());
+    // Twice is once more: the same record in the next generation.
+    boris.book.erase(Kind::Deal, deal.id.0).unwrap();
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn an_edit_of_an_erased_record_takes_no_other_edit_of_its_group_along() {
+    let world = World::new(303);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let (one, two) = (contact(&anna, "One"), contact(&anna, "Two"));
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    boris.book.erase(Kind::Contact, one.id.0).unwrap();
+    done(server.sync(&boris));
+    let edited = |contact: &Contact| Change::Contact(Contact { job_title: "Buyer".into(), ..contact.clone() });
+    anna.book.apply(&[edited(&one), edited(&two)], "call").unwrap();
+    done(server.sync(&anna));
+    // The group was refused as one; what is left of it can be made again.
+    let refusals = anna.book.refusals().unwrap();
+    for refusal in refusals.iter().filter(|refusal| refusal.record.id == two.id.0) {
+        anna.book.retry(&refusal.id).unwrap();
+    }
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(boris.book.get::<Contact>(two.id.0).unwrap().job_title, "Buyer");
+    assert_eq!(boris.book.status().unwrap().state_hash, anna.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_rep_deletes_what_is_theirs_or_nobodys_and_erases_nothing() {
+    let world = World::new(304);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let person = |name: &str| anna.book.people().unwrap().into_iter().find(|person| person.name == name).unwrap().id;
+    let (me, other) = (person("Anna Berg"), person("Boris Król"));
+    let with_owner = |owner: Option<UserId>| {
+        let contact = Contact { id: anna.book.new_id().into(), family_name: "X".into(), owner, ..Contact::default() };
+        anna.book.save(&contact).unwrap().id.0
+    };
+    let (mine, nobodys, theirs) = (with_owner(Some(me)), with_owner(None), with_owner(Some(other)));
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    anna.book.delete(Kind::Contact, mine).unwrap();
+    anna.book.delete(Kind::Contact, nobodys).unwrap();
+    assert!(matches!(anna.book.delete(Kind::Contact, theirs), Err(Error::NotAllowed)));
+    assert!(matches!(anna.book.erase(Kind::Contact, mine), Err(Error::NotAllowed)));
+    boris.book.delete(Kind::Contact, theirs).unwrap();
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    assert_eq!(names(&anna).len() + names(&boris).len(), 0);
+    // Nor may a rep bring back what is somebody else's.
+    let mut form: Contact = anna.book.get(theirs).unwrap();
+    form.deleted = None;
+    assert!(matches!(anna.book.save(&form), Err(Error::NotAllowed)));
+}
+
+#[test]
+fn the_server_looks_at_what_a_change_does_not_at_what_the_device_says() {
+    let world = World::new(305);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let boris_id = boris.book.people().unwrap().into_iter().find(|person| person.name == "Boris Król").unwrap().id;
+    let contact =
+        Contact { id: boris.book.new_id().into(), family_name: "Keeps".into(), owner: Some(boris_id), ..Contact::default() };
+    boris.book.save(&contact).unwrap();
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    // Anna's device takes itself for a manager's.
+    anna.raw().execute("UPDATE person SET role = 'manager'", []).unwrap();
+    anna.book.delete(Kind::Contact, contact.id.0).unwrap();
+    done(server.sync(&anna));
+    assert_eq!(anna.book.refusals().unwrap()[0].reason, "forbidden");
+    assert_eq!(names(&anna), ["Keeps"], "the record goes back");
+    anna.book.discard(&anna.book.refusals().unwrap()[0].id).unwrap();
+
+    anna.book.erase(Kind::Contact, contact.id.0).unwrap();
+    assert_eq!(names(&anna), Vec::<String>::new());
+    done(server.sync(&anna));
+    assert_eq!(anna.book.refusals().unwrap()[0].reason, "forbidden");
+    done(server.sync(&anna));
+    assert_eq!(names(&anna), ["Keeps"], "fetched again from the server");
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["Keeps"]);
+
+    // Once Anna is a manager, the refused erasure can be made again.
+    let sql = "UPDATE person SET role = 'manager'";
+    rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap().execute(sql, []).unwrap();
+    anna.book.retry(&anna.book.refusals().unwrap()[0].id).unwrap();
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!((names(&boris).len(), anna.book.refusals().unwrap().len()), (0, 0));
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn an_edit_of_a_generation_that_the_server_does_not_have_yet_waits_for_it() {
+    let world = World::new(306);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = known_person(&boris);
+    done(server.sync(&boris));
+    boris.book.erase(Kind::Contact, id).unwrap();
+    let (authorization, request) = server.next_request(&boris);
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    let mut form: Contact = anna.book.get(id).unwrap();
+    form.organization = "Firm".into();
+    anna.book.save(&form).unwrap();
+    // The server loses the erasure, as after a restore: Anna's edit builds on nothing that it has.
+    let mut later = server.next_request(&anna).1;
+    later.groups[0].id = vec![9; 16];
+    later.docs[0].generation = 7;
+    let auth = server.next_request(&anna).0;
+    let answer = server.sync_raw(&auth, &later).unwrap();
+    assert_eq!((answer.verdicts[0].outcome, answer.verdicts[0].code.as_deref()), (Outcome::Held, Some("missing")));
+    // The same erasure again changes nothing.
+    let again = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(again.verdicts[0].outcome, Outcome::Accepted);
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(boris.book.get::<Contact>(id).unwrap().organization, "Firm");
+}
