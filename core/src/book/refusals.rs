@@ -143,10 +143,10 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
         Some(document) => document.clone(),
         None => Document::new(kind.definition())?,
     };
-    if scratch.apply(&raw).is_err() {
+    if scratch.apply(raw.iter().map(Vec::as_slice)).is_err() {
         // Another store wrote as the same device: the two cannot stand in one document.
         scratch = Document::new(kind.definition())?;
-        if scratch.apply(&raw).is_err() {
+        if scratch.apply(raw.iter().map(Vec::as_slice)).is_err() {
             return Ok(Vec::new());
         }
     }

@@ -22,8 +22,8 @@ pub(crate) use envelope::seal_compressed;
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
 pub use history::{ChangeEntry, difference};
 pub use message::{ActionId, Code, Message};
-pub(crate) use read::MAX_KEY;
 pub use read::{Candidate, Reading};
+pub(crate) use read::{Counters, MAX_KEY};
 pub use skeleton::Skeleton;
 pub use version::Version;
 pub(crate) use version::{hash_bytes, hashes};
@@ -96,11 +96,11 @@ impl Document {
     ///
     /// # Errors
     /// When a chunk cannot be parsed or applied.
-    pub fn apply(&mut self, changes: &[Vec<u8>]) -> Result<()> {
-        let mut parsed = Vec::with_capacity(changes.len());
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
+        let mut parsed = Vec::new();
         for bytes in changes {
-            parsed
-                .push(automerge::Change::from_bytes(bytes.clone()).map_err(|error| Error::Internal(format!("change: {error}")))?);
+            let change = automerge::Change::from_bytes(bytes.to_vec());
+            parsed.push(change.map_err(|error| Error::Internal(format!("change: {error}")))?);
         }
         self.am.apply_changes(parsed)?;
         Ok(())

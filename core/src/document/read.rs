@@ -1,5 +1,7 @@
 //! Reading values: one function decides among concurrent ones, everywhere.
 
+use std::collections::HashMap;
+
 use automerge::iter::MapRangeItem;
 use automerge::{ChangeHash, ObjId, ROOT, ReadDoc as _, ScalarValue, Value, ValueRef};
 
@@ -9,6 +11,15 @@ use crate::value::Scalar;
 
 /// Most bytes of a key: a field's name and a member of a hundred characters in any script.
 pub(crate) const MAX_KEY: usize = 600;
+
+/// How far the numbers in a document go.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// The number of the last change of each actor, by its literal bytes: derived ones count for themselves.
+    pub last_seq: HashMap<Vec<u8>, u64>,
+    /// The greatest operation counter.
+    pub max_op: u64,
+}
 
 /// One of the concurrent values of a register.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,16 +152,15 @@ fn scalar(value: &ScalarValue) -> Scalar {
 }
 
 impl Document {
-    /// The number of the last change of an actor (its literal bytes), and the greatest operation counter.
-    pub(crate) fn counters(&self, actor: &[u8]) -> (u64, u64) {
-        let mut last = (0, 0);
+    /// How far its authors' numbers go.
+    pub(crate) fn counters(&self) -> Counters {
+        let mut counters = Counters::default();
         for meta in self.am.get_changes_meta(&[]) {
-            last.1 = last.1.max(meta.max_op);
-            if meta.actor.to_bytes() == actor {
-                last.0 = last.0.max(meta.seq);
-            }
+            counters.max_op = counters.max_op.max(meta.max_op);
+            let last = counters.last_seq.entry(meta.actor.to_bytes().to_vec()).or_default();
+            *last = meta.seq.max(*last);
         }
-        last
+        counters
     }
 
     /// Whether the frozen first changes wrote something.
@@ -159,7 +169,7 @@ impl Document {
     }
 
     /// Whether a change is by the skeleton's actor.
-    pub(super) fn is_by_skeleton(&self, change: &ChangeHash) -> bool {
+    pub(crate) fn is_by_skeleton(&self, change: &ChangeHash) -> bool {
         let meta = self.am.get_change_meta_by_hash(change);
         meta.is_some_and(|meta| meta.actor.to_bytes() == Actor::SKELETON.0)
     }

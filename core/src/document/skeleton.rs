@@ -35,10 +35,10 @@ impl Skeleton {
         if self.is_known() { self.pinned().contains(change) } else { document.is_by_skeleton(change) }
     }
 
-    /// Whether a change by the skeleton's actor, which follows `deps` in `document`, may come to stand there: a pinned one,
-    /// or for an unknown kind one that follows nobody else's.
-    pub(crate) fn admits(&self, change: &ChangeHash, deps: &[ChangeHash], document: &Document) -> bool {
-        if self.is_known() { self.pinned().contains(change) } else { deps.iter().all(|dep| document.is_by_skeleton(dep)) }
+    /// Whether a change by the skeleton's actor may come to stand in a document: a pinned one, or for an unknown kind one
+    /// that follows nobody else's (`first`).
+    pub(crate) fn admits(&self, change: &ChangeHash, first: bool) -> bool {
+        if self.is_known() { self.pinned().contains(change) } else { first }
     }
 
     fn is_known(&self) -> bool {

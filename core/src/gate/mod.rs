@@ -6,12 +6,13 @@
 
 pub mod prescan;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use prescan::within;
 pub use prescan::{ChangeFacts, DocumentFacts, Limits, Malformed, scan_change, scan_document};
 
-use crate::document::{Actor, ChangeHash, Document, MAX_LEVEL, open_envelope};
+use crate::document::{Actor, ChangeHash, Counters, Document, EnvelopeError, MAX_LEVEL, open_envelope};
 
 /// Operation counters stay below this, far from where Automerge's own overflow.
 const MAX_OP: u64 = 1 << 31;
@@ -25,8 +26,8 @@ pub enum Refused {
     #[error("malformed: {0}")]
     Malformed(#[from] Malformed),
     /// The envelope cannot be opened.
-    #[error("the envelope cannot be opened")]
-    Envelope,
+    #[error("the envelope cannot be opened: {0}")]
+    Envelope(#[from] EnvelopeError),
     /// The author is not the device that sent it, or no device at all.
     #[error("written by another device")]
     ForeignActor,
@@ -66,8 +67,8 @@ impl Refused {
     /// The code on the wire.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(Malformed::TooLarge { .. }) => "too_large",
-            Self::Malformed(_) | Self::Envelope | Self::Group => "malformed",
+            Self::Malformed(Malformed::TooLarge { .. }) | Self::Envelope(EnvelopeError::TooLarge(_)) => "too_large",
+            Self::Malformed(_) | Self::Envelope(_) | Self::Group => "malformed",
             Self::ForeignActor => "foreign_actor",
             Self::Clone => "clone",
             Self::Missing(_) => "missing",
@@ -106,71 +107,127 @@ pub struct Passed {
     pub saved: Vec<u8>,
     /// The changes that are new to it, in order. Those it already had are left out.
     pub new: Vec<Admitted>,
+    /// The operations of these.
+    pub ops: u64,
 }
 
 /// Passes changes (in envelopes, each after those it depends on) through the gate onto a document, all or none.
-/// `admits` decides about authors.
+/// `admits` decides about authors. Everything that can be known without applying a change is checked first, so that a
+/// bad group costs no more than a scan of its bytes.
 ///
 /// # Errors
 /// [`Refused`] says why; the document is unchanged.
 pub fn admit(document: &Document, changes: &[&[u8]], admits: &dyn Fn(Actor) -> bool) -> Result<Passed, Refused> {
-    let mut scratch = document.clone();
-    let mut new = Vec::new();
-    let mut seen: HashSet<ChangeHash> = HashSet::new();
+    admit_within(document, changes, admits, Limits::DOCUMENT.ops)
+}
+
+/// As [`admit`], with at most `max_ops` operations in all changes together.
+///
+/// # Errors
+/// As [`admit`].
+pub fn admit_within(
+    document: &Document,
+    changes: &[&[u8]],
+    admits: &dyn Fn(Actor) -> bool,
+    max_ops: u64,
+) -> Result<Passed, Refused> {
+    let mut group = Group { document, admits, counters: None, authors: HashMap::new(), ops: 0, max_ops };
+    let mut new: Vec<Admitted> = Vec::new();
+    // Automerge's memory grows with what it is given at once: the changes go in by steps of about one large change.
+    let mut steps = vec![0];
+    let mut step_ops = 0;
     for sealed in changes {
-        let bytes = open_envelope(sealed, Limits::CHANGE.bytes).map_err(|_| Refused::Envelope)?;
+        let bytes = open_envelope(sealed, Limits::CHANGE.bytes)?;
         let facts = scan_change(&bytes, &Limits::CHANGE)?;
         let hash = ChangeHash(facts.hash);
-        if document.contains(&hash) || !seen.insert(hash) {
+        if document.contains(&hash) || group.authors.contains_key(&hash) {
             continue;
         }
-        let actor = check_author(&facts, &scratch, admits)?;
-        check_causality(&facts, &scratch)?;
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            let mut next = scratch.clone();
-            next.apply(std::slice::from_ref(&bytes)).map(|()| next)
-        }));
-        scratch = match applied {
-            Ok(Ok(next)) if next.contains(&hash) => next,
-            _ => return Err(Refused::Document),
-        };
+        let actor = group.take(&facts)?;
+        step_ops += facts.ops;
+        if step_ops > Limits::CHANGE.ops {
+            steps.push(new.len());
+            step_ops = facts.ops;
+        }
         new.push(Admitted { hash, actor, bytes });
     }
     if new.is_empty() {
-        return Ok(Passed { saved: document.save(), document: scratch, new });
+        return Ok(Passed { saved: document.save(), document: document.clone(), new, ops: 0 });
     }
-    let verified = catch_unwind(AssertUnwindSafe(|| verify(&scratch))).map_err(|_| Refused::Document)?;
-    let (document, saved) = verified?;
-    Ok(Passed { document, saved, new })
+    let applied = catch_unwind(AssertUnwindSafe(|| {
+        let mut scratch = document.clone();
+        let ends = steps.iter().skip(1).copied().chain([new.len()]);
+        for (start, end) in steps.iter().copied().zip(ends) {
+            let step = new.get(start..end).unwrap_or_default().iter().map(|change| change.bytes.as_slice());
+            scratch.apply(step).map_err(|_| Refused::Document)?;
+        }
+        if new.iter().all(|change| scratch.contains(&change.hash)) { verify(&scratch) } else { Err(Refused::Document) }
+    }));
+    let (document, saved) = applied.map_err(|_| Refused::Document)??;
+    Ok(Passed { document, saved, new, ops: group.ops })
 }
 
-fn check_author(facts: &ChangeFacts, document: &Document, admits: &dyn Fn(Actor) -> bool) -> Result<Actor, Refused> {
-    let (actor, level) = Actor::parse(&facts.actor).ok_or(Refused::ForeignActor)?;
-    if actor == Actor::SKELETON {
+/// A group on its way through the gate: what its changes, taken one after the other, make of the document's numbers.
+struct Group<'a> {
+    document: &'a Document,
+    admits: &'a dyn Fn(Actor) -> bool,
+    /// Of the document with the changes so far; counted when the first change needs them.
+    counters: Option<Counters>,
+    /// The changes so far.
+    authors: HashMap<ChangeHash, Actor>,
+    ops: u64,
+    max_ops: u64,
+}
+
+impl Group<'_> {
+    /// Checks a change against the document and the changes before it.
+    fn take(&mut self, facts: &ChangeFacts) -> Result<Actor, Refused> {
+        let hash = ChangeHash(facts.hash);
         let deps: Vec<ChangeHash> = facts.deps.iter().copied().map(ChangeHash).collect();
-        let admitted = level == 0 && document.definition().skeleton.admits(&ChangeHash(facts.hash), &deps, document);
-        return if admitted { Ok(actor) } else { Err(Refused::Skeleton) };
+        let actor = self.check_author(facts, &hash, &deps)?;
+        let missing: Vec<ChangeHash> =
+            deps.into_iter().filter(|dep| !self.authors.contains_key(dep) && !self.document.contains(dep)).collect();
+        if !missing.is_empty() {
+            return Err(Refused::Missing(missing));
+        }
+        self.check_numbers(facts)?;
+        self.ops = self.ops.saturating_add(facts.ops);
+        within("operations of a group", self.ops, self.max_ops)?;
+        self.authors.insert(hash, actor);
+        Ok(actor)
     }
-    if level > MAX_LEVEL || !admits(actor) {
-        return Err(Refused::ForeignActor);
-    }
-    Ok(actor)
-}
 
-fn check_causality(facts: &ChangeFacts, document: &Document) -> Result<(), Refused> {
-    let missing: Vec<ChangeHash> = facts.deps.iter().copied().map(ChangeHash).filter(|dep| !document.contains(dep)).collect();
-    if !missing.is_empty() {
-        return Err(Refused::Missing(missing));
+    fn check_author(&self, facts: &ChangeFacts, hash: &ChangeHash, deps: &[ChangeHash]) -> Result<Actor, Refused> {
+        let (actor, level) = Actor::parse(&facts.actor).ok_or(Refused::ForeignActor)?;
+        if actor == Actor::SKELETON {
+            let skeletons = |dep: &ChangeHash| match self.authors.get(dep) {
+                Some(author) => *author == Actor::SKELETON,
+                None => self.document.is_by_skeleton(dep),
+            };
+            let admitted = level == 0 && self.document.definition().skeleton.admits(hash, deps.iter().all(skeletons));
+            return if admitted { Ok(actor) } else { Err(Refused::Skeleton) };
+        }
+        if level > MAX_LEVEL || !(self.admits)(actor) {
+            return Err(Refused::ForeignActor);
+        }
+        Ok(actor)
     }
-    let (last_seq, max_op) = document.counters(&facts.actor);
-    if facts.seq <= last_seq {
-        return Err(Refused::Clone);
+
+    fn check_numbers(&mut self, facts: &ChangeFacts) -> Result<(), Refused> {
+        let document = self.document;
+        let counters = self.counters.get_or_insert_with(|| document.counters());
+        let last_seq = counters.last_seq.get(&facts.actor).copied().unwrap_or(0);
+        if facts.seq <= last_seq {
+            return Err(Refused::Clone);
+        }
+        let end = facts.start_op.saturating_add(facts.ops);
+        if facts.seq != last_seq + 1 || facts.start_op > counters.max_op.saturating_add(MAX_OP_GAP) || end >= MAX_OP {
+            return Err(Refused::Numbers);
+        }
+        counters.last_seq.insert(facts.actor.clone(), facts.seq);
+        counters.max_op = counters.max_op.max(end.saturating_sub(1));
+        Ok(())
     }
-    let end = facts.start_op.saturating_add(facts.ops);
-    if facts.seq != last_seq + 1 || facts.start_op > max_op.saturating_add(MAX_OP_GAP) || end >= MAX_OP {
-        return Err(Refused::Numbers);
-    }
-    Ok(())
 }
 
 /// Reads, saves, scans and loads a document: what comes back is what will be stored.

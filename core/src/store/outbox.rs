@@ -7,14 +7,16 @@ use crate::access::DELETED;
 use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::gate::{Limits, scan_change};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
-use crate::sync::wire::MAX_GROUP;
+use crate::sync::wire::{MAX_GROUP, MAX_GROUP_OPS};
 
 /// A push group in the making.
 pub(crate) struct OpenGroup {
     id: [u8; 16],
     items: usize,
+    ops: u64,
     bytes: usize,
 }
 
@@ -23,7 +25,7 @@ impl OpenGroup {
     pub fn new(env: &dyn Env) -> Self {
         let mut id = [0; 16];
         env.fill(&mut id);
-        Self { id, items: 0, bytes: 0 }
+        Self { id, items: 0, ops: 0, bytes: 0 }
     }
 
     /// Its id.
@@ -172,10 +174,14 @@ impl Tx<'_> {
         action: ActionId,
         raw: &[u8],
     ) -> Result<()> {
-        if self.group.items >= MAX_GROUP || self.group.bytes + raw.len() > MAX_GROUP_BYTES {
+        let ops = scan_change(raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+        let group = &self.group;
+        let full = group.items >= MAX_GROUP || group.ops + ops > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
+        if full && group.items > 0 {
             self.group = OpenGroup::new(self.env);
         }
         self.group.items += 1;
+        self.group.ops += ops;
         self.group.bytes += raw.len();
         self.sql
             .prepare_cached(

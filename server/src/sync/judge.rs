@@ -10,7 +10,7 @@ use roadbook_core::document::{Actor, Document, seal_envelope};
 use roadbook_core::gate::{self, Admitted, Passed, Refused};
 use roadbook_core::id::{RecordId, UserId};
 use roadbook_core::record::{Kind, encode_row};
-use roadbook_core::sync::wire::{MAX_GROUP, Outcome, PushDoc, PushGroup, SyncRequest, Verdict};
+use roadbook_core::sync::wire::{MAX_GROUP, MAX_GROUP_OPS, Outcome, PushDoc, PushGroup, SyncRequest, Verdict};
 use sha2::{Digest as _, Sha256};
 
 use super::cursor;
@@ -262,16 +262,18 @@ impl Judge<'_> {
             }
         }
         let mut passed = Vec::with_capacity(order.len());
+        let mut ops = MAX_GROUP_OPS;
         for (id, doc, changes) in order {
             self.load(id, doc)?;
             let place = (id, doc.generation);
             let Some(slot) = self.slots.get(&place) else { return Err(Error::Internal("no slot".into()).into()) };
             let admits = |actor| self.admits(actor);
-            let result = gate::admit(&slot.document, &changes, &admits);
+            let result = gate::admit_within(&slot.document, &changes, &admits, ops);
             if let Some(error) = self.actors.borrow_mut().failed.take() {
                 return Err(error.into());
             }
             let result = result?;
+            ops = ops.saturating_sub(result.ops);
             if slot.erases && !slot.is_there && !self.member.role.may_erase() {
                 return Err(Refused::Forbidden.into());
             }

@@ -5,6 +5,8 @@ mod directory;
 mod judge;
 mod pull;
 
+use roadbook_core::document::open_envelope;
+use roadbook_core::gate::{Limits, scan_change};
 use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verdict};
 
 use crate::error::{Error, Result};
@@ -17,6 +19,9 @@ use judge::judge;
 pub const MAX_GROUPS: usize = 4000;
 /// The most items of one request, and records that it names.
 pub const MAX_ITEMS: usize = 4000;
+
+/// The most operations of all changes of one request.
+pub const MAX_OPS: u64 = 200_000;
 
 /// What a sync did, for the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,9 +41,11 @@ pub struct Done {
 pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) -> Result<(Vec<u8>, Done), Rejection> {
     let request: SyncRequest =
         wire::decode(body).map_err(|_| Rejection::new(ErrorCode::Malformed, "the body is no sync request"))?;
-    let items: usize = request.groups.iter().map(|group| group.items.len()).sum();
-    if request.groups.len() > MAX_GROUPS || items > MAX_ITEMS || request.docs.len() > MAX_ITEMS {
-        return Err(Rejection::new(ErrorCode::TooLarge, "more groups, items or records than a request may have"));
+    if !is_bounded(&request) {
+        return Err(Rejection::new(
+            ErrorCode::TooLarge,
+            "more groups, items, records, bytes or operations than a request may have",
+        ));
     }
     let ws = session.workspace;
     let Some((position, since)) = position(store, ws, &request)? else {
@@ -65,6 +72,26 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
     let done = Done { groups: request.groups.len(), changes, entries: response.entries.len() };
     let body = wire::encode(&response).map_err(Error::from)?;
     Ok((body, done))
+}
+
+/// Whether a request holds no more than the gate can judge while others wait: counted without opening a record. Changes
+/// fold well: a request of a few kilobytes could unfold to gigabytes, and to millions of operations.
+fn is_bounded(request: &SyncRequest) -> bool {
+    let items = || request.groups.iter().flat_map(|group| &group.items);
+    if request.groups.len() > MAX_GROUPS || items().count() > MAX_ITEMS || request.docs.len() > MAX_ITEMS {
+        return false;
+    }
+    let (mut bytes, mut ops) = (0, 0);
+    for item in items() {
+        // What is no change is refused by itself, with a verdict.
+        let Ok(raw) = open_envelope(&item.change, Limits::CHANGE.bytes) else { continue };
+        bytes += raw.len();
+        ops += scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+        if bytes > wire::MAX_INFLATED || ops > MAX_OPS {
+            return false;
+        }
+    }
+    true
 }
 
 /// Where the device stands, and the workspace's number; `None` where it comes from another history.

@@ -15,7 +15,7 @@ pub(super) const MAX_COUNTER: u64 = (1 << 31) - 1;
 const DEFLATED: u32 = 0b1000;
 
 /// Refuses `found` above `limit`.
-pub(super) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), Malformed> {
+pub(in crate::gate) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), Malformed> {
     if found > limit { Err(Malformed::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 
