@@ -1,5 +1,7 @@
 //! The command line: what an administrator types.
 
+mod print;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,11 +11,13 @@ use clap::{Args, Parser, Subcommand};
 use roadbook_core::env::{Env, SystemEnv};
 
 use crate::admin;
+use crate::backup;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::invitation;
 use crate::serve;
-use crate::store::{Device, Role};
+use crate::store::Role;
+use print::{list, say, show};
 
 /// The server of Roadbook. All commands work beside a running server on the same folder.
 #[derive(Debug, Parser)]
@@ -44,6 +48,20 @@ enum Verb {
     /// List and revoke devices
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Copy the data into one file, also while a server runs
+    Backup {
+        #[command(flatten)]
+        folder: Folder,
+        /// The file, written whole or not at all
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Take the place of a file that is there
+        #[arg(long)]
+        force: bool,
+        /// Read the copy back before it gets its name
+        #[arg(long)]
+        check: bool,
+    },
     /// Serve the workspaces of a folder
     Serve {
         #[command(flatten)]
@@ -176,70 +194,17 @@ impl Command {
                 let what = if revoked { "Revoked" } else { "Already revoked:" };
                 say(out, &format!("{what} {} “{}”.", device.id, device.name))
             }
+            Verb::Backup { folder, output, force, check } => {
+                let made = backup::backup(&folder.data, &output, &env, force, check)?;
+                let checked = if check { "; read back, and whole" } else { "" };
+                say(out, &format!("Backed up {made} to {}{checked}.", output.display()))
+            }
             Verb::Serve { folder, listen, insecure, log_json, log } => {
                 start_log(&log, log_json)?;
                 let data = Data::open_or_create(&folder.data, &env)?;
                 run_server(out, data, listen, insecure)
             }
         }
-    }
-}
-
-fn say(out: &mut dyn std::io::Write, line: &str) -> Result<()> {
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|source| Error::io("cannot write the answer", source))
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string_pretty(value).map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn show(out: &mut dyn std::io::Write, summary: &admin::Summary, as_json: bool) -> Result<()> {
-    if as_json {
-        return say(out, &json(summary)?);
-    }
-    let rows: [(&str, String); 7] = [
-        ("workspace", summary.name.clone()),
-        ("id", summary.id.clone()),
-        ("people", summary.people.to_string()),
-        ("devices", format!("{} ({} revoked)", summary.devices, summary.revoked_devices)),
-        ("records", summary.records.to_string()),
-        ("sequence", summary.sequence.to_string()),
-        ("state hash", summary.state_hash.clone()),
-    ];
-    rows.iter().try_for_each(|(label, value)| say(out, &format!("{label:<11} {value}")))
-}
-
-fn list(out: &mut dyn std::io::Write, devices: &[(Device, String)], now_ms: i64, as_json: bool) -> Result<()> {
-    if as_json {
-        let devices: Vec<_> = devices
-            .iter()
-            .map(|(device, person)| {
-                serde_json::json!({
-                    "id": device.id.to_string(), "person": person, "name": device.name,
-                    "last_seen_ms": device.last_seen_ms, "revoked_ms": device.revoked_ms,
-                })
-            })
-            .collect();
-        return say(out, &json(&devices)?);
-    }
-    if devices.is_empty() {
-        return say(out, "No device has joined yet; invite a person with: invite");
-    }
-    for (device, person) in devices {
-        let state = if device.revoked_ms.is_some() { "revoked" } else { "" };
-        let seen = ago(now_ms.saturating_sub(device.last_seen_ms));
-        let line = format!("{}  {person:<20}  {:<20}  {seen:<14}  {state}", device.id, device.name);
-        say(out, line.trim_end())?;
-    }
-    Ok(())
-}
-
-fn ago(ms: i64) -> String {
-    match ms / 60_000 {
-        ..=0 => "now".to_owned(),
-        minutes @ 1..=119 => format!("{minutes} min ago"),
-        minutes @ 120..=2879 => format!("{} hours ago", minutes / 60),
-        minutes => format!("{} days ago", minutes / 1440),
     }
 }
 

@@ -64,6 +64,17 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
+    /// A file is there that nobody asked to replace.
+    #[error("{} is there already; choose another name, or replace it with --force", .0.display())]
+    FileExists(PathBuf),
+    /// A file that is no backup, or a damaged one.
+    #[error("{} cannot be used: {why}", .path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A file operation failed.
     #[error("{what}: {source}")]
     Io {

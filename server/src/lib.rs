@@ -4,12 +4,14 @@
 //! - [`sync`]: a push through the gate, and a pull from the feed.
 //! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
 //!   belongs on an encrypted disk.
-//! - [`admin`], [`command`]: what the administrator does.
+//! - [`admin`], [`command`]: what the administrator does; [`backup`]: a copy of everything.
 
 pub mod admin;
 pub mod app;
+pub mod backup;
 pub mod command;
 pub mod data;
+pub mod draft;
 pub mod error;
 pub mod invitation;
 pub mod nonce;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roadbook-server");
 
 fn run(data: &Path, args: &[&str]) -> Output {
-    let (verb, rest) = args.split_at(if args[0] == "invite" { 1 } else { 2 });
+    let (verb, rest) = args.split_at(if ["invite", "backup"].contains(&args[0]) { 1 } else { 2 });
     Command::new(PROGRAM).args(verb).arg("--data").arg(data).args(rest).output().unwrap()
 }
 
@@ -63,6 +63,11 @@ fn all_verbs_work_beside_a_running_server() {
     assert_eq!(shown["state_hash"].as_str().unwrap().len(), 64);
     assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("state hash"));
     assert!(out(run(&data, &["device", "list", "--workspace", "Meyer & Söhne"])).contains("No device"));
+
+    let file = dir.path().join("monday.backup");
+    let printed = out(run(&data, &["backup", "--check", "-o", file.to_str().unwrap()]));
+    assert!(printed.starts_with("Backed up 1 workspace with 0 records, ") && printed.contains("whole"), "{printed}");
+    assert!(err(run(&data, &["backup", "-o", file.to_str().unwrap()])).contains("--force"));
 
     let stopped = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
     assert!(stopped.success());

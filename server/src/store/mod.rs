@@ -11,7 +11,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 
 pub use ids::{DeviceId, PersonId, Role, WorkspaceId};
-pub use sqlite::{DATABASE, SqliteStore};
+pub use sqlite::{Contents, DATABASE, SqliteStore, Standing};
 
 use crate::error::Result;
 

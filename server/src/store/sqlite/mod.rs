@@ -3,6 +3,7 @@
 
 mod accounts;
 mod feed;
+mod file;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
 use crate::error::{Error, Result};
 use feed::Feed;
+pub use file::{Contents, Standing};
 
 /// The name of the database in the data folder.
 pub const DATABASE: &str = "roadbook-server.db";
