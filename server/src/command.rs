@@ -15,11 +15,12 @@ use crate::backup;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::invitation;
+use crate::restore::restore;
 use crate::serve;
 use crate::store::Role;
-use print::{list, say, show};
+use print::{list, say, show, tell_restored};
 
-/// The server of Roadbook. All commands work beside a running server on the same folder.
+/// The server of Roadbook. All commands but restore work beside a running server on the same folder.
 #[derive(Debug, Parser)]
 #[command(name = "roadbook-server", version, propagate_version = true)]
 pub struct Command {
@@ -61,6 +62,16 @@ enum Verb {
         /// Read the copy back before it gets its name
         #[arg(long)]
         check: bool,
+    },
+    /// Put a backup back; no server may run on the folder
+    Restore {
+        #[command(flatten)]
+        folder: Folder,
+        /// Restore over data that the backup has not; it is kept beside the restored data
+        #[arg(long)]
+        force: bool,
+        /// The backup
+        file: PathBuf,
     },
     /// Serve the workspaces of a folder
     Serve {
@@ -199,6 +210,7 @@ impl Command {
                 let checked = if check { "; read back, and whole" } else { "" };
                 say(out, &format!("Backed up {made} to {}{checked}.", output.display()))
             }
+            Verb::Restore { folder, force, file } => tell_restored(out, &file, &restore(&folder.data, &file, &env, force)?),
             Verb::Serve { folder, listen, insecure, log_json, log } => {
                 start_log(&log, log_json)?;
                 let data = Data::open_or_create(&folder.data, &env)?;

@@ -51,7 +51,7 @@ impl Data {
 }
 
 /// Makes a folder that only its owner can look into; one that is there stays as it is.
-fn make_private(dir: &Path) -> Result<()> {
+pub(crate) fn make_private(dir: &Path) -> Result<()> {
     let failed = |source| Error::io(format!("cannot make the folder {}", dir.display()), source);
     if dir.is_dir() {
         return Ok(());

@@ -75,6 +75,34 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Somebody works on the folder.
+    #[error("a server or another command is at work on {}; stop it first", .0.display())]
+    InUse(PathBuf),
+    /// A restore is at work on the folder.
+    #[error("a restore is at work on {}; try again when it is done", .0.display())]
+    Restoring(PathBuf),
+    /// The folder holds what the backup has not.
+    #[error(
+        "{} holds data that the backup has not (workspaces {workspaces}); to restore nevertheless, add --force: what is there now \
+         is kept beside it", .dir.display()
+    )]
+    NewerData {
+        /// The folder.
+        dir: PathBuf,
+        /// The ids of the workspaces.
+        workspaces: String,
+    },
+    /// Whether the folder holds what the backup has not cannot be told.
+    #[error(
+        "the data in {} cannot be read, and may be newer than the backup ({why}); to restore nevertheless, add --force: what is \
+         there now is kept beside it", .dir.display()
+    )]
+    UnreadableData {
+        /// The folder.
+        dir: PathBuf,
+        /// Why it cannot be read.
+        why: String,
+    },
     /// A file operation failed.
     #[error("{what}: {source}")]
     Io {

@@ -4,7 +4,8 @@
 //! - [`sync`]: a push through the gate, and a pull from the feed.
 //! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
 //!   belongs on an encrypted disk.
-//! - [`admin`], [`command`]: what the administrator does; [`backup`]: a copy of everything.
+//! - [`admin`], [`command`]: what the administrator does; [`backup`] and [`restore`]: a copy of
+//!   everything, and its return.
 
 pub mod admin;
 pub mod app;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod invitation;
 pub mod nonce;
 pub mod rejection;
+pub mod restore;
 pub mod serve;
 pub mod store;
 pub mod sync;

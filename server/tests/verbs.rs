@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roadbook-server");
 
 fn run(data: &Path, args: &[&str]) -> Output {
-    let (verb, rest) = args.split_at(if ["invite", "backup"].contains(&args[0]) { 1 } else { 2 });
+    let (verb, rest) = args.split_at(if ["invite", "backup", "restore", "doctor"].contains(&args[0]) { 1 } else { 2 });
     Command::new(PROGRAM).args(verb).arg("--data").arg(data).args(rest).output().unwrap()
 }
 
@@ -68,6 +68,7 @@ fn all_verbs_work_beside_a_running_server() {
     let printed = out(run(&data, &["backup", "--check", "-o", file.to_str().unwrap()]));
     assert!(printed.starts_with("Backed up 1 workspace with 0 records, ") && printed.contains("whole"), "{printed}");
     assert!(err(run(&data, &["backup", "-o", file.to_str().unwrap()])).contains("--force"));
+    assert!(err(run(&data, &["restore", file.to_str().unwrap()])).contains("stop it first"));
 
     let stopped = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
     assert!(stopped.success());
@@ -78,6 +79,9 @@ fn all_verbs_work_beside_a_running_server() {
     assert!(!log.contains("Anna") && !log.contains(code) && !log.contains("Meyer"), "{log}");
     // The database was closed: nothing is left in its log.
     assert!(!data.join("roadbook-server.db-wal").exists());
+    let printed = out(run(&data, &["restore", file.to_str().unwrap()]));
+    assert!(printed.starts_with("Restored 1 workspace with 0 records, ") && printed.contains("1 open invitations"), "{printed}");
+    assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("restored    20"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

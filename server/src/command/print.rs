@@ -1,7 +1,12 @@
 //! What the verbs print.
 
+use std::path::Path;
+
+use roadbook_core::value::Instant;
+
 use crate::admin;
 use crate::error::{Error, Result};
+use crate::restore::Restored;
 use crate::store::Device;
 
 /// One line, at once: a script may wait for it.
@@ -18,7 +23,7 @@ pub(super) fn show(out: &mut dyn std::io::Write, summary: &admin::Summary, as_js
     if as_json {
         return say(out, &json(summary)?);
     }
-    let rows: [(&str, String); 7] = [
+    let rows: [(&str, String); 8] = [
         ("workspace", summary.name.clone()),
         ("id", summary.id.clone()),
         ("people", summary.people.to_string()),
@@ -26,8 +31,23 @@ pub(super) fn show(out: &mut dyn std::io::Write, summary: &admin::Summary, as_js
         ("records", summary.records.to_string()),
         ("sequence", summary.sequence.to_string()),
         ("state hash", summary.state_hash.clone()),
+        ("epoch", summary.epoch.clone()),
     ];
-    rows.iter().try_for_each(|(label, value)| say(out, &format!("{label:<11} {value}")))
+    rows.iter().try_for_each(|(label, value)| say(out, &format!("{label:<11} {value}")))?;
+    summary.restored.as_ref().map_or(Ok(()), |restored| show_return(out, restored))
+}
+
+fn show_return(out: &mut dyn std::io::Write, restored: &admin::Return) -> Result<()> {
+    let at = Instant { ms: restored.at_ms, offset_minutes: 0 };
+    say(out, &format!("{:<11} {}, from a backup that stood at {}", "restored", at.to_rfc3339(), restored.sequence))?;
+    for (label, devices) in [("back", &restored.back), ("not yet", &restored.missing)] {
+        for device in devices {
+            let admin::Returning { device, person, name, changes } = device;
+            let line = format!("{label:<11} {device}  {person:<20}  {name:<20}  {changes} changes since");
+            say(out, &line)?;
+        }
+    }
+    Ok(())
 }
 
 /// The devices of a workspace with their people.
@@ -54,6 +74,23 @@ pub(super) fn list(out: &mut dyn std::io::Write, devices: &[(Device, String)], n
         say(out, line.trim_end())?;
     }
     Ok(())
+}
+
+/// What a restore did, and what comes now.
+pub(super) fn tell_restored(out: &mut dyn std::io::Write, file: &Path, restored: &Restored) -> Result<()> {
+    say(out, &format!("Restored {} from {}.", restored.contents, file.display()))?;
+    if let Some(kept) = &restored.kept {
+        say(out, &format!("What was there is kept as {}.", kept.display()))?;
+    }
+    let history = restored.history;
+    if history.invitations > 0 {
+        say(out, &format!("{} open invitations have ended: invite again.", history.invitations))?;
+    }
+    if history.revoked > 0 {
+        say(out, &format!("{} devices that were revoked after the backup stay revoked.", history.revoked))?;
+    }
+    say(out, "People, devices and revocations are those of the backup: look at `device list` before you serve.")?;
+    say(out, "Each device pushes its own changes again when it next syncs; `workspace show` tells which have.")
 }
 
 fn ago(ms: i64) -> String {

@@ -11,7 +11,8 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 
 pub use ids::{DeviceId, PersonId, Role, WorkspaceId};
-pub use sqlite::{Contents, DATABASE, SqliteStore, Standing};
+pub use sqlite::{Contents, DATABASE, NewHistory, SqliteStore, Standing};
+pub(crate) use sqlite::{FolderLock, begin_again, copy, fold_log, lacks, revoked_in};
 
 use crate::error::Result;
 
@@ -30,6 +31,17 @@ pub struct Workspace {
     pub kept_from: u64,
     /// The version of the directory.
     pub directory: u64,
+    /// The last restore from a backup; `None` where there was none.
+    pub restored: Option<Restored>,
+}
+
+/// A restore from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// When it was, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The last number that the backup had given.
+    pub seq: u64,
 }
 
 /// A person of a workspace.
@@ -60,6 +72,8 @@ pub struct Device {
     pub last_seen_ms: i64,
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
+    /// The epoch under which it last synced.
+    pub epoch: Option<[u8; 16]>,
 }
 
 /// A device that takes an invitation.
@@ -248,6 +262,8 @@ pub trait View {
     fn others_changes(&self, doc: RecordId, after: u64, own: Own) -> Result<OthersChanges>;
     /// These changes in envelopes, each after those it depends on.
     fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>>;
+    /// How many changes with later numbers each device wrote. Reads all changes of the workspace.
+    fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>>;
 }
 
 /// What a device has just sent itself: its changes with later numbers. Its older ones beyond its cursor it has lost,
@@ -277,6 +293,8 @@ pub trait Commit: View {
     fn put_doc(&self, doc: &DocWrite) -> Result<()>;
     /// Notes what was answered to a group.
     fn put_verdict(&self, device: DeviceId, group: &[u8], verdict: &StoredVerdict, now_ms: i64) -> Result<()>;
+    /// Notes that a device synced under an epoch.
+    fn synced_under(&self, device: DeviceId, epoch: [u8; 16]) -> Result<()>;
     /// Notes that a device was there.
     fn seen(&self, device: DeviceId, now_ms: i64) -> Result<()>;
 }

@@ -3,15 +3,15 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{Error, Result};
-use crate::store::{Device, DeviceId, Joined, Joining, Person, PersonId, Session, Workspace, WorkspaceId};
+use crate::store::{Device, DeviceId, Joined, Joining, Person, PersonId, Restored, Session, Workspace, WorkspaceId};
 
 /// How long verdicts are kept, in milliseconds: 90 days.
 const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
 /// How long invitations are kept after their end, for a device that repeats its join.
 const INVITATIONS_MS: i64 = 90 * 24 * 3_600_000;
 
-const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory FROM workspace";
-pub(super) const DEVICE: &str = "SELECT ws, id, person, name, public_key, last_seen_ms, revoked_ms FROM device";
+const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory, restored_ms, restored_seq FROM workspace";
+pub(super) const DEVICE: &str = "SELECT ws, id, person, name, public_key, last_seen_ms, revoked_ms, epoch FROM device";
 
 fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     Ok(Workspace {
@@ -21,6 +21,10 @@ fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         seq: row.get::<_, i64>(3)?.unsigned_abs(),
         kept_from: row.get::<_, i64>(4)?.unsigned_abs(),
         directory: row.get::<_, i64>(5)?.unsigned_abs(),
+        restored: match (row.get(6)?, row.get::<_, Option<i64>>(7)?) {
+            (Some(at_ms), Some(seq)) => Some(Restored { at_ms, seq: seq.unsigned_abs() }),
+            _ => None,
+        },
     })
 }
 
@@ -33,6 +37,7 @@ pub(super) fn read_device(row: &Row<'_>) -> rusqlite::Result<Device> {
         public_key: row.get(4)?,
         last_seen_ms: row.get(5)?,
         revoked_ms: row.get(6)?,
+        epoch: row.get(7)?,
     })
 }
 

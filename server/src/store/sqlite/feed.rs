@@ -174,6 +174,14 @@ impl View for Feed<'_> {
             statement.query_map(params![self.ws, doc.as_bytes(), int(after), own.device, int(own.since)], |row| row.get(0))?;
         Ok(changes.collect::<Result<_, _>>()?)
     }
+
+    fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>> {
+        let sql = "SELECT device, count(*) FROM change WHERE ws = ?1 AND seq > ?2 GROUP BY device ORDER BY device";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let counts =
+            statement.query_map(params![self.ws, int(seq)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
 }
 
 impl Commit for Feed<'_> {
@@ -255,6 +263,13 @@ impl Commit for Feed<'_> {
                  ON CONFLICT (ws, device, grp) DO NOTHING",
             )?
             .execute(params![self.ws, device, group, verdict.hash, outcome, verdict.code, now_ms])?;
+        Ok(())
+    }
+
+    fn synced_under(&self, device: DeviceId, epoch: [u8; 16]) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE device SET epoch = ?3 WHERE ws = ?1 AND id = ?2")?
+            .execute(params![self.ws, device, epoch])?;
         Ok(())
     }
 

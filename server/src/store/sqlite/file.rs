@@ -1,13 +1,14 @@
-//! The database as a file: a copy of it, and what a file holds that may be one.
+//! The database as a file: a copy of it, what a file holds that may be one, and the new history of a restored one.
 
 use std::fmt;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use roadbook_core::env::Env;
+use rusqlite::{Connection, OpenFlags, params};
 
-use super::{APPLICATION_ID, MIGRATIONS, SqliteStore, connect};
+use super::{APPLICATION_ID, MIGRATIONS, SqliteStore, accounts, connect, int, migrate};
 use crate::error::{Error, Result};
-use crate::store::WorkspaceId;
+use crate::store::{DeviceId, WorkspaceId};
 
 /// What a database file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +52,8 @@ impl Contents {
     pub fn read(path: &Path, thorough: bool) -> Result<Self> {
         let bad = |why: String| Error::BadFile { path: path.to_owned(), why };
         let size = std::fs::metadata(path).map_err(|source| Error::io(format!("cannot read {}", path.display()), source))?.len();
-        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let unreadable = |error: &dyn fmt::Display| bad(format!("it is damaged, or no data of roadbook-server ({error})"));
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| unreadable(&error))?;
         let read = || -> rusqlite::Result<Result<Self>> {
             let tx = conn.unchecked_transaction()?;
             if tx.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? != APPLICATION_ID {
@@ -75,7 +77,7 @@ impl Contents {
                 bytes: size,
             }))
         };
-        read().map_err(|error| bad(format!("it is damaged, or no data of roadbook-server ({error})")))?
+        read().map_err(|error| unreadable(&error))?
     }
 }
 
@@ -95,18 +97,111 @@ fn standings(conn: &Connection) -> rusqlite::Result<Vec<Standing>> {
 }
 
 impl SqliteStore {
-    /// Copies the database at one moment into an empty file; others write on meanwhile. The copy is one file, without a
-    /// log beside it, and may not have reached the disk yet.
+    /// Copies the database at one moment into an empty file; others write on meanwhile.
     ///
     /// # Errors
-    /// Those of SQLite, among them a full disk.
+    /// As for [`copy`].
     pub fn copy_to(&self, file: &Path) -> Result<()> {
-        // Not the online backup of SQLite: that starts again whenever another connection writes.
-        let source = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let name = file.to_str().ok_or_else(|| Error::BadFile { path: file.to_owned(), why: "its name is no text".into() })?;
-        source.execute("VACUUM INTO ?1", [name])?;
-        let copy = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        copy.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
-        Ok(())
+        copy(&self.path, file)
     }
+}
+
+/// Copies a database at one moment into an empty file. The copy is one file, without a log beside it, and may not have
+/// reached the disk yet.
+///
+/// # Errors
+/// Those of SQLite, among them a full disk.
+pub(crate) fn copy(source: &Path, file: &Path) -> Result<()> {
+    // Not the online backup of SQLite: that starts again whenever another connection writes.
+    let source = connect(source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let name = file.to_str().ok_or_else(|| Error::BadFile { path: file.to_owned(), why: "its name is no text".into() })?;
+    source.execute("VACUUM INTO ?1", [name])?;
+    leave_log(&Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+}
+
+/// Brings what stands in the log beside a database into its file. Nobody else has it open.
+///
+/// # Errors
+/// Those of SQLite.
+pub(crate) fn fold_log(path: &Path) -> Result<()> {
+    leave_log(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+}
+
+fn leave_log(conn: &Connection) -> Result<()> {
+    Ok(conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?)
+}
+
+/// The workspaces of which `present` holds something that the database in `file` has not.
+///
+/// # Errors
+/// Those of SQLite.
+pub(crate) fn lacks(file: &Path, present: &Contents) -> Result<Vec<WorkspaceId>> {
+    let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A number alone says nothing: it may have been given twice since an earlier restore.
+    let sql = "SELECT EXISTS (SELECT 1 FROM workspace WHERE id = ?1 AND directory >= ?2)
+                  AND (?3 = 0 OR EXISTS (SELECT 1 FROM chain WHERE ws = ?1 AND seq = ?3 AND chain8 = ?4))";
+    let mut statement = conn.prepare(sql)?;
+    let mut newer = Vec::new();
+    for there in &present.workspaces {
+        let known: bool =
+            statement.query_row(params![there.id, int(there.directory), int(there.seq), there.chain], |row| row.get(0))?;
+        if !known {
+            newer.push(there.id);
+        }
+    }
+    Ok(newer)
+}
+
+/// The devices of these workspaces that are revoked in the database in `file`.
+///
+/// # Errors
+/// Those of SQLite.
+pub(crate) fn revoked_in(file: &Path, workspaces: &[WorkspaceId]) -> Result<Vec<(WorkspaceId, DeviceId)>> {
+    let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut statement = conn.prepare("SELECT ws, id FROM device WHERE ws = ?1 AND revoked_ms IS NOT NULL")?;
+    let mut devices = Vec::new();
+    for ws in workspaces {
+        for device in statement.query_map([ws], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            devices.push(device?);
+        }
+    }
+    Ok(devices)
+}
+
+/// What a new history ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewHistory {
+    /// Invitations that nobody had taken.
+    pub invitations: usize,
+    /// Devices that were good in the backup and stay revoked.
+    pub revoked: usize,
+}
+
+/// Makes a database in a file begin a new history: every workspace gets a new epoch. Tokens and open invitations end, since
+/// they may have been used after the backup was made; `revoked` are devices that must not be good again.
+///
+/// # Errors
+/// Those of SQLite.
+pub(crate) fn begin_again(file: &Path, env: &dyn Env, revoked: &[(WorkspaceId, DeviceId)]) -> Result<NewHistory> {
+    let mut conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;")?;
+    migrate(&mut conn)?;
+    let now_ms = env.now().ms;
+    let tx = conn.transaction()?;
+    for there in standings(&tx)? {
+        let mut epoch = [0u8; 16];
+        env.fill(&mut epoch);
+        tx.execute(
+            "UPDATE workspace SET epoch = ?2, restored_ms = ?3, restored_seq = seq WHERE id = ?1",
+            params![there.id, epoch, now_ms],
+        )?;
+    }
+    tx.execute("DELETE FROM token", [])?;
+    let invitations = tx.execute("DELETE FROM invitation WHERE used_key IS NULL AND expires_ms > ?1", [now_ms])?;
+    let mut stay = 0;
+    for (ws, device) in revoked {
+        stay += usize::from(accounts::revoke(&tx, *ws, *device, now_ms)?);
+    }
+    tx.commit()?;
+    Ok(NewHistory { invitations, revoked: stay })
 }
