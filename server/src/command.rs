@@ -13,12 +13,18 @@ use roadbook_core::env::{Env, SystemEnv};
 use crate::admin;
 use crate::backup;
 use crate::data::Data;
+use crate::doctor::doctor;
 use crate::error::{Error, Result};
 use crate::invitation;
 use crate::restore::restore;
 use crate::serve;
-use crate::store::Role;
-use print::{list, say, show, tell_restored};
+use crate::store::{Role, SqliteStore};
+use print::{list, say, show, tell_findings, tell_restored};
+
+/// Everything was done, and nothing is wrong.
+const OK: u8 = 0;
+/// Something needs a person: the doctor found what it did not repair.
+const ATTENTION: u8 = 4;
 
 /// The server of Roadbook. All commands but restore work beside a running server on the same folder.
 #[derive(Debug, Parser)]
@@ -72,6 +78,14 @@ enum Verb {
         force: bool,
         /// The backup
         file: PathBuf,
+    },
+    /// Look whether everything that is stored fits together; also beside a running server, record by record
+    Doctor {
+        #[command(flatten)]
+        folder: Folder,
+        /// Make again what is derived from the rest: rows, heads, and documents whose changes are all there
+        #[arg(long)]
+        repair: bool,
     },
     /// Serve the workspaces of a folder
     Serve {
@@ -163,13 +177,13 @@ struct Place {
 }
 
 impl Command {
-    /// Runs the command and writes what people read to `out`.
+    /// Runs the command, writes what people read to `out`, and gives the exit code.
     ///
     /// # Errors
     /// [`Error`], for the person who typed the command.
-    pub fn run(self, out: &mut dyn std::io::Write) -> Result<()> {
+    pub fn run(self, out: &mut dyn std::io::Write) -> Result<u8> {
         let env = SystemEnv;
-        match self.verb {
+        let done = match self.verb {
             Verb::Workspace(WorkspaceVerb::Create { folder, name }) => {
                 let data = Data::open_or_create(&folder.data, &env)?;
                 let id = admin::create_workspace(data.store.as_ref(), &env, &name)?;
@@ -211,12 +225,18 @@ impl Command {
                 say(out, &format!("Backed up {made} to {}{checked}.", output.display()))
             }
             Verb::Restore { folder, force, file } => tell_restored(out, &file, &restore(&folder.data, &file, &env, force)?),
+            Verb::Doctor { folder, repair } => {
+                let report = doctor(&SqliteStore::open(&folder.data)?, repair)?;
+                tell_findings(out, &report)?;
+                return Ok(if report.is_sound() { OK } else { ATTENTION });
+            }
             Verb::Serve { folder, listen, insecure, log_json, log } => {
                 start_log(&log, log_json)?;
                 let data = Data::open_or_create(&folder.data, &env)?;
                 run_server(out, data, listen, insecure)
             }
-        }
+        };
+        done.map(|()| OK)
     }
 }
 
@@ -246,11 +266,11 @@ fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, ins
     })
 }
 
-/// Runs the process: 0 for success, 1 for an error, 2 for a command that is none.
+/// Runs the process: 0 for success, 1 for an error, 2 for a command that is none, 4 where something needs a person.
 pub fn main() -> std::process::ExitCode {
     let command = Command::parse();
     match command.run(&mut std::io::stdout()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "roadbook-server: {error}");
             std::process::ExitCode::FAILURE

@@ -5,13 +5,14 @@
 //! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
 //!   belongs on an encrypted disk.
 //! - [`admin`], [`command`]: what the administrator does; [`backup`] and [`restore`]: a copy of
-//!   everything, and its return.
+//!   everything, and its return; [`doctor`]: whether what is stored fits together.
 
 pub mod admin;
 pub mod app;
 pub mod backup;
 pub mod command;
 pub mod data;
+pub mod doctor;
 pub mod draft;
 pub mod error;
 pub mod invitation;

@@ -5,6 +5,7 @@ use std::path::Path;
 use roadbook_core::value::Instant;
 
 use crate::admin;
+use crate::doctor::Report;
 use crate::error::{Error, Result};
 use crate::restore::Restored;
 use crate::store::Device;
@@ -84,13 +85,26 @@ pub(super) fn tell_restored(out: &mut dyn std::io::Write, file: &Path, restored:
     }
     let history = restored.history;
     if history.invitations > 0 {
-        say(out, &format!("{} open invitations have ended: invite again.", history.invitations))?;
+        say(out, &format!("Open invitations that ended: {}; invite again.", history.invitations))?;
     }
     if history.revoked > 0 {
-        say(out, &format!("{} devices that were revoked after the backup stay revoked.", history.revoked))?;
+        say(out, &format!("Devices that were revoked after the backup and stay so: {}.", history.revoked))?;
     }
     say(out, "People, devices and revocations are those of the backup: look at `device list` before you serve.")?;
     say(out, "Each device pushes its own changes again when it next syncs; `workspace show` tells which have.")
+}
+
+/// What the doctor found.
+pub(super) fn tell_findings(out: &mut dyn std::io::Write, report: &Report) -> Result<()> {
+    for finding in &report.findings {
+        say(out, &finding.to_string())?;
+    }
+    let found = match report.findings.len() {
+        0 => "everything fits together".to_owned(),
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    say(out, &format!("Looked at {} records in {} workspaces: {found}.", report.records, report.workspaces))
 }
 
 fn ago(ms: i64) -> String {

@@ -202,6 +202,43 @@ pub struct ChangeWrite {
     pub bytes: Vec<u8>,
 }
 
+/// A change as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredChange {
+    /// The number of its group.
+    pub seq: u64,
+    /// The generation of the record that it belongs to.
+    pub generation: u32,
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// The device that sent it.
+    pub device: DeviceId,
+    /// Its author.
+    pub actor: Actor,
+    /// The raw chunk in an envelope.
+    pub bytes: Vec<u8>,
+}
+
+/// A number of the feed, with what is stored under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The number.
+    pub seq: u64,
+    /// The running hash there; `None` where it is missing.
+    pub chain: Option<[u8; 8]>,
+    /// The places and hashes of the changes that are kept.
+    pub changes: Vec<(u32, ChangeHash)>,
+}
+
+/// Rows that belong to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LooseEnd {
+    /// What they are.
+    pub what: &'static str,
+    /// The id of what they would belong to, or their own.
+    pub id: RecordId,
+}
+
 /// What was answered to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVerdict {
@@ -264,6 +301,12 @@ pub trait View {
     fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>>;
     /// How many changes with later numbers each device wrote. Reads all changes of the workspace.
     fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>>;
+    /// All kept changes of a record, each after those it depends on.
+    fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>>;
+    /// The numbers above this one that have a running hash or changes, in their order. Reads all changes of the workspace.
+    fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()>;
+    /// Rows of the workspace that belong to nothing.
+    fn loose_ends(&self) -> Result<Vec<LooseEnd>>;
 }
 
 /// What a device has just sent itself: its changes with later numbers. Its older ones beyond its cursor it has lost,

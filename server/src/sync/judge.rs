@@ -372,6 +372,7 @@ fn check(kind: u16, generation: u32, doc: &PushDoc) -> Ruling<()> {
     Ok(())
 }
 
-fn head_bytes(document: &Document) -> Vec<u8> {
+/// The heads of a document as they are stored.
+pub(crate) fn head_bytes(document: &Document) -> Vec<u8> {
     document.heads().iter().flat_map(|head| head.0).collect()
 }

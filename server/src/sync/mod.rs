@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 use crate::rejection::Rejection;
 use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
 use cursor::Position;
+pub(crate) use cursor::{chain_at, next_chain};
 use judge::judge;
+pub(crate) use judge::head_bytes;
 
 /// The most groups of one request.
 pub const MAX_GROUPS: usize = 4000;

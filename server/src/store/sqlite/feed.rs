@@ -5,11 +5,11 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{accounts, int};
+use super::{accounts, audit, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Own, Person, StoredDoc, StoredVerdict,
-    View, Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person,
+    StoredChange, StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -181,6 +181,18 @@ impl View for Feed<'_> {
         let counts =
             statement.query_map(params![self.ws, int(seq)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
         Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>> {
+        audit::stored_changes(self.conn, self.ws, doc)
+    }
+
+    fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()> {
+        audit::each_group(self.conn, self.ws, after, visit)
+    }
+
+    fn loose_ends(&self) -> Result<Vec<LooseEnd>> {
+        audit::loose_ends(self.conn, self.ws)
     }
 }
 

@@ -64,11 +64,8 @@ impl Contents {
             if found > supported {
                 return Ok(Err(Error::UpgradeNeeded { found, supported }));
             }
-            if thorough {
-                let found: String = tx.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
-                if found != "ok" {
-                    return Ok(Err(bad(format!("it is damaged ({found})"))));
-                }
+            if thorough && let Some(found) = damage(&tx)?.first() {
+                return Ok(Err(bad(format!("it is damaged ({found})"))));
             }
             Ok(Ok(Self {
                 server_id: tx.query_row("SELECT id FROM server", [], |row| row.get(0))?,
@@ -79,6 +76,13 @@ impl Contents {
         };
         read().map_err(|error| unreadable(&error))?
     }
+}
+
+/// What SQLite finds wrong with the file of a connection.
+pub(super) fn damage(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
+    let found: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
 }
 
 fn standings(conn: &Connection) -> rusqlite::Result<Vec<Standing>> {

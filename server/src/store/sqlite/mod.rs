@@ -2,6 +2,7 @@
 //! line) work on the same file at the same time. The file is not encrypted.
 
 mod accounts;
+mod audit;
 mod feed;
 mod file;
 mod lock;
@@ -94,6 +95,19 @@ impl SqliteStore {
             closed: AtomicBool::new(false),
             folder: Mutex::new(Some(folder)),
         })
+    }
+
+    /// What SQLite finds wrong with the file; nothing where it is whole. Reads every page.
+    ///
+    /// # Errors
+    /// Those of SQLite; so does the call below.
+    pub fn damage(&self) -> Result<Vec<String>> {
+        self.read(|conn| file::damage(conn).map_err(Error::from))
+    }
+
+    /// Workspaces that are not there and have rows in a table nevertheless.
+    pub fn lost_workspaces(&self) -> Result<Vec<(&'static str, WorkspaceId)>> {
+        self.read(audit::lost_workspaces)
     }
 
     /// Reads in one transaction, never waiting for a writer.
