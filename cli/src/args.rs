@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// The key of the book: 32 bytes or 64 hexadecimal digits [default: DIR.key, beside the folder]
     #[arg(long, global = true, value_name = "FILE", env = "ROADBOOK_KEY_FILE", hide_env_values = true)]
     pub key_file: Option<PathBuf>,
+    /// Believe the authorities in this PEM file, not the system's, when a server shows its certificate
+    #[arg(long, global = true, value_name = "FILE", env = "ROADBOOK_CA", hide_env_values = true)]
+    pub ca: Option<PathBuf>,
     /// Answer with one JSON object on standard output
     #[arg(long, global = true)]
     pub json: bool,

@@ -228,7 +228,8 @@ fn json_is_one_object() {
         (vec!["undo", "x"], "usage"),
         (vec!["deal", "edit", &deal], "usage"),
         (vec!["fly"], "usage"),
-        (vec!["join", "https://crm.example", "--invite", "a"], "no_tls"),
+        (vec!["join", "crm.example", "--invite", "a"], "invalid"),
+        (vec!["--ca", "/nowhere/ca.pem", "join", "https://crm.example", "--invite", "a"], "ca"),
         (vec!["export", "--format", "vcard"], "usage"),
     ] {
         let object = desk.json(&verb);

@@ -19,6 +19,7 @@ use crate::invitation;
 use crate::restore::restore;
 use crate::serve;
 use crate::store::{Role, SqliteStore};
+use crate::tls::Tls;
 use print::{list, say, show, tell_findings, tell_restored};
 
 /// Everything was done, and nothing is wrong.
@@ -94,6 +95,12 @@ enum Verb {
         /// Where to listen; port 0 takes any free one
         #[arg(long, default_value = "127.0.0.1:7420")]
         listen: SocketAddr,
+        /// The certificate with its chain, as PEM: speak TLS. SIGHUP reads it again
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The key of the certificate, as PEM
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
         /// Listen without TLS where other machines can reach it
         #[arg(long)]
         insecure: bool,
@@ -230,10 +237,12 @@ impl Command {
                 tell_findings(out, &report)?;
                 return Ok(if report.is_sound() { OK } else { ATTENTION });
             }
-            Verb::Serve { folder, listen, insecure, log_json, log } => {
+            Verb::Serve { folder, listen, tls_cert, tls_key, insecure, log_json, log } => {
                 start_log(&log, log_json)?;
+                let files = tls_cert.zip(tls_key);
+                let tls = files.map(|(cert, key)| Tls::open(&cert, &key, env.now().ms)).transpose()?.map(Arc::new);
                 let data = Data::open_or_create(&folder.data, &env)?;
-                run_server(out, data, listen, insecure)
+                run_server(out, data, listen, tls, insecure)
             }
         };
         done.map(|()| OK)
@@ -254,15 +263,22 @@ fn start_log(filter: &str, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, insecure: bool) -> Result<()> {
+fn run_server(
+    out: &mut dyn std::io::Write,
+    data: Data,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    insecure: bool,
+) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::io("cannot start", source))?;
     runtime.block_on(async {
-        let listener = serve::listen(address, insecure).await?;
+        let listener = serve::listen(address, insecure || tls.is_some()).await?;
         let address = listener.local_addr().map_err(|source| Error::io("cannot listen", source))?;
-        say(out, &format!("listening on http://{address}"))?;
-        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        serve::serve(listener, data, Arc::new(SystemEnv), serve::signalled()).await
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        say(out, &format!("listening on {scheme}://{address}"))?;
+        tracing::info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
+        serve::serve(listener, tls, data, Arc::new(SystemEnv), serve::signalled()).await
     })
 }
 

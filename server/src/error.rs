@@ -52,10 +52,18 @@ pub enum Error {
     InvitationHours,
     /// The address is reachable from other machines.
     #[error(
-        "{0} can be reached from other machines, and this version speaks no TLS: whoever reads the network would read your records. \
-         Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure for a trusted network"
+        "{0} can be reached from other machines: without TLS whoever reads the network would read your records. Give --tls-cert and \
+         --tls-key, or listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure for a trusted network"
     )]
     PublicAddress(std::net::SocketAddr),
+    /// A certificate or key that cannot be used.
+    #[error("{} cannot be used for TLS: {why}", .path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; is another server running there?")]
     Listen {

@@ -1,6 +1,6 @@
 //! The server of Roadbook: brings the devices of a workspace together.
 //!
-//! - [`app`]: the HTTP interface; `docs/protocol.md` says what travels.
+//! - [`app`]: the HTTP interface; `docs/protocol.md` says what travels. [`serve`] and [`tls`]: what is below it.
 //! - [`sync`]: a push through the gate, and a pull from the feed.
 //! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
 //!   belongs on an encrypted disk.
@@ -22,5 +22,6 @@ pub mod restore;
 pub mod serve;
 pub mod store;
 pub mod sync;
+pub mod tls;
 
 pub use error::{Error, Result};
