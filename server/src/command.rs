@@ -3,7 +3,7 @@
 mod print;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::doctor::doctor;
 use crate::error::{Error, Result};
 use crate::invitation;
 use crate::restore::restore;
-use crate::serve;
+use crate::serve::{self, Door};
 use crate::store::{Role, SqliteStore};
 use crate::tls::Tls;
 use print::{list, say, show, tell_findings, tell_restored};
@@ -101,6 +101,9 @@ enum Verb {
         /// The key of the certificate, as PEM
         #[arg(long, value_name = "FILE", requires = "tls_cert")]
         tls_key: Option<PathBuf>,
+        /// A proxy whose X-Forwarded-For says where requests come from; may be given several times
+        #[arg(long, value_name = "ADDR")]
+        trusted_proxy: Vec<IpAddr>,
         /// Listen without TLS where other machines can reach it
         #[arg(long)]
         insecure: bool,
@@ -237,12 +240,12 @@ impl Command {
                 tell_findings(out, &report)?;
                 return Ok(if report.is_sound() { OK } else { ATTENTION });
             }
-            Verb::Serve { folder, listen, tls_cert, tls_key, insecure, log_json, log } => {
+            Verb::Serve { folder, listen, tls_cert, tls_key, trusted_proxy, insecure, log_json, log } => {
                 start_log(&log, log_json)?;
                 let files = tls_cert.zip(tls_key);
                 let tls = files.map(|(cert, key)| Tls::open(&cert, &key, env.now().ms)).transpose()?.map(Arc::new);
                 let data = Data::open_or_create(&folder.data, &env)?;
-                run_server(out, data, listen, tls, insecure)
+                run_server(out, data, listen, Door { tls, trusted: trusted_proxy }, insecure)
             }
         };
         done.map(|()| OK)
@@ -267,18 +270,18 @@ fn run_server(
     out: &mut dyn std::io::Write,
     data: Data,
     address: SocketAddr,
-    tls: Option<Arc<Tls>>,
+    door: Door,
     insecure: bool,
 ) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::io("cannot start", source))?;
     runtime.block_on(async {
-        let listener = serve::listen(address, insecure || tls.is_some()).await?;
+        let listener = serve::listen(address, insecure || door.tls.is_some()).await?;
         let address = listener.local_addr().map_err(|source| Error::io("cannot listen", source))?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = if door.tls.is_some() { "https" } else { "http" };
         say(out, &format!("listening on {scheme}://{address}"))?;
         tracing::info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
-        serve::serve(listener, tls, data, Arc::new(SystemEnv), serve::signalled()).await
+        serve::serve(listener, door, data, Arc::new(SystemEnv), serve::signalled()).await
     })
 }
 

@@ -11,6 +11,7 @@ pub mod admin;
 pub mod app;
 pub mod backup;
 pub mod command;
+mod crowd;
 pub mod data;
 pub mod doctor;
 pub mod draft;

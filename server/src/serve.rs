@@ -1,11 +1,11 @@
 //! Listening, and stopping: running requests are answered, then the database is closed.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app;
+use crate::app::{self, Peer};
+use crate::crowd::Crowd;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -43,30 +44,42 @@ pub async fn listen(address: SocketAddr, safe: bool) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
+/// What stands between the network and the requests.
+#[derive(Clone, Default)]
+pub struct Door {
+    /// TLS; `None` where something else protects what passes.
+    pub tls: Option<Arc<Tls>>,
+    /// Proxies whose word about where a request comes from counts: the last hop of `X-Forwarded-For`.
+    pub trusted: Vec<IpAddr>,
+}
+
 /// Serves until `stop` completes, then finishes running requests and closes the store.
 ///
 /// # Errors
 /// None so far: a connection that fails ends alone.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    door: Door,
     data: Data,
     env: Arc<dyn Env>,
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
-    let router = app::router(data.clone(), Arc::clone(&env));
+    let router = app::router(data.clone(), Arc::clone(&env), door.trusted.clone());
     let tidy = tokio::spawn(tidy(Arc::clone(&data.store), Arc::clone(&env)));
-    let reload = tls.clone().map(|tls| tokio::spawn(reload(tls, env)));
+    let reload = door.tls.clone().map(|tls| tokio::spawn(reload(tls, env)));
     let running = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let crowd = Arc::new(Crowd::default());
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
             () = &mut stop => break,
         };
-        let Some((stream, slot)) = accepted else { continue };
-        let (router, tls, watcher) = (router.clone(), tls.clone(), running.watcher());
+        let Some((stream, address, slot)) = accepted else { continue };
+        let Some(place) = crowd.admit(address, &door.trusted) else { continue };
+        let router = router.clone().layer(Extension(Peer(address)));
+        let (tls, watcher) = (door.tls.clone(), running.watcher());
         tokio::spawn(async move {
             match tls {
                 None => converse(stream, router, watcher).await,
@@ -76,7 +89,7 @@ pub async fn serve(
                     }
                 }
             }
-            drop(slot);
+            drop((slot, place));
         });
     }
     // Nobody can connect any more; those who wait for an answer get it.
@@ -105,13 +118,13 @@ where
 }
 
 /// The next connection, when there is room for one.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, address)) => {
             // Answers are one piece: waiting for more to send only delays them.
             let _ = stream.set_nodelay(true);
-            Some((stream, slot))
+            Some((stream, address.ip(), slot))
         }
         Err(error) => {
             // Out of file handles, most likely: others must end first.

@@ -9,6 +9,7 @@ use roadbook_core::sync::wire::{
     self, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenRequest, TokenResponse,
 };
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
+use roadbook_server::serve::Door;
 use roadbook_tests::{Device, World};
 
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -23,6 +24,10 @@ struct Stranger(SigningKey);
 
 impl Stranger {
     fn join(&self, server: &Server, hello: &HelloResponse, code: &str) -> roadbook_core::sync::Response {
+        server.post("/v1/join", None, &self.join_request(hello, code))
+    }
+
+    fn join_request(&self, hello: &HelloResponse, code: &str) -> Vec<u8> {
         let challenge = wire::join_challenge(&hello.server_id, &hello.nonce, code);
         let join = JoinRequest {
             code: code.into(),
@@ -31,7 +36,7 @@ impl Stranger {
             nonce: hello.nonce.clone(),
             signature: self.0.sign(&challenge).to_bytes().to_vec(),
         };
-        server.post("/v1/join", None, &wire::encode(&join).unwrap())
+        wire::encode(&join).unwrap()
     }
 
     fn token(&self, server: &Server, hello: &HelloResponse, device: &[u8]) -> roadbook_core::sync::Response {
@@ -40,6 +45,15 @@ impl Stranger {
         let request = TokenRequest { device: device.to_vec(), nonce: hello.nonce.clone(), signature };
         server.post("/v1/token", None, &wire::encode(&request).unwrap())
     }
+}
+
+/// A join as a proxy passes it on.
+fn join_through(server: &Server, forwarded: &str, join: &[u8]) -> roadbook_core::sync::Response {
+    let head = format!(
+        "POST /v1/join HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-forwarded-for: {forwarded}\r\ncontent-length: {}\r\n\r\n",
+        join.len()
+    );
+    server.exchange(head.as_bytes(), join)
 }
 
 fn bearer(token: &[u8]) -> String {
@@ -79,20 +93,44 @@ fn an_invitation_that_has_ended_is_refused() {
 }
 
 #[test]
-fn guessing_at_invitations_ends_after_ten() {
+fn guessing_at_invitations_ends_after_ten_for_the_one_who_guesses_and_for_nobody_else() {
     let world = World::new(43);
-    let server = Server::new(&world);
+    let mut kept = Server::new(&world);
+    kept.stop();
+    let door = Door { trusted: vec!["127.0.0.1".parse().unwrap()], ..Door::default() };
+    let server = Server::start_with(&kept.dir, &world, door);
     let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
     let hello = hello(&server);
+    let from = |source: &str, code: &str| {
+        join_through(&server, &format!("9.9.9.9, {source}"), &stranger.join_request(&hello, code))
+    };
     for at in 0..10 {
-        assert_eq!(code(&stranger.join(&server, &hello, &format!("AAAA-BBBB-CCCC-DDDD-00{at:02}"))), "invitation_invalid");
+        let source = format!("2001:db8::{at}");
+        assert_eq!(code(&from(&source, &format!("AAAA-BBBB-CCCC-DDDD-00{at:02}"))), "invitation_invalid");
     }
-    let answer = stranger.join(&server, &hello, "AAAA-BBBB-CCCC-DDDD-EEEE");
+    let answer = from("2001:db8::ffff", "AAAA-BBBB-CCCC-DDDD-EEEE");
     assert_eq!((answer.status, code(&answer).as_str()), (429, "too_many"));
     let error: wire::ErrorResponse = wire::decode(&answer.body).unwrap();
     assert!((1..=61).contains(&error.retry_after_s.unwrap()));
+    // Whoever has an invitation joins as ever.
+    assert_eq!(from("2001:db8:0:1::1", &server.invite("Boris Król")).status, 200);
+    done(server.join(&Device::new(&world), &server.invite("Anna Berg")));
     world.pass(61_000);
-    assert_eq!(code(&stranger.join(&server, &hello, "AAAA-BBBB-CCCC-DDDD-EEEE")), "invitation_invalid");
+    assert_eq!(code(&from("2001:db8::ffff", "AAAA-BBBB-CCCC-DDDD-EEEE")), "invitation_invalid");
+}
+
+#[test]
+fn nobody_chooses_a_source_without_a_trusted_proxy() {
+    let world = World::new(51);
+    let server = Server::new(&world);
+    let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
+    let hello = hello(&server);
+    let mut last = None;
+    for at in 0..11 {
+        let join = stranger.join_request(&hello, "AAAA-BBBB-CCCC-DDDD-EEEE");
+        last = Some(code(&join_through(&server, &format!("203.0.113.{at}"), &join)));
+    }
+    assert_eq!(last.as_deref(), Some("too_many"));
 }
 
 #[test]

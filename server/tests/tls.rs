@@ -15,6 +15,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use roadbook_cli::http::{Client, drive};
 use roadbook_core::sync::{End, Session, WaitReason};
 use roadbook_server::Error;
+use roadbook_server::serve::Door;
 use roadbook_server::tls::Tls;
 use roadbook_tests::{Device, World};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -60,7 +61,7 @@ fn protected(world: &Arc<World>, authority: &Authority, name: &str) -> (Server, 
     let mut kept = Server::new(world);
     kept.stop();
     let tls = Tls::open(&certificate, &key, now(world)).unwrap();
-    let server = Server::start_with(&kept.dir, world, Some(Arc::new(tls)));
+    let server = Server::start_with(&kept.dir, world, Door { tls: Some(Arc::new(tls)), ..Door::default() });
     let url = format!("https://localhost:{}", server.address.port());
     (kept, server, url)
 }

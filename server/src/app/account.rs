@@ -9,8 +9,8 @@ use roadbook_core::sync::wire::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::Answer;
 use super::guesses::Guesses;
+use super::{Answer, Source};
 use crate::data::Data;
 use crate::error::Error;
 use crate::invitation;
@@ -53,7 +53,7 @@ pub(super) fn hello(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
 }
 
 /// `POST /v1/join`.
-pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -> Answer {
+pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, source: Source, body: &[u8]) -> Answer {
     let now_ms = env.now().ms;
     let join: JoinRequest = wire::decode_within(body, STRANGER).map_err(|_| malformed("the body is no join"))?;
     check_nonce(data, &join.nonce, now_ms)?;
@@ -61,7 +61,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
     if join.code.len() > 100 {
         return Err(malformed("the code is too long"));
     }
-    if let Some(seconds) = guesses.wait_s(now_ms) {
+    if let Some(seconds) = guesses.wait_s(source, now_ms) {
         return Err(Rejection {
             code: ErrorCode::TooMany,
             message: "too many wrong invitations; wait",
@@ -77,7 +77,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
         Joined::Device(joined) => *joined,
         Joined::Revoked => return Err(revoked()),
         Joined::Invalid => {
-            guesses.wrong(now_ms);
+            guesses.wrong(source, now_ms);
             return Err(Rejection::new(ErrorCode::InvitationInvalid, "the invitation is unknown, used or has ended"));
         }
     };
