@@ -55,9 +55,12 @@ pub(crate) enum Verb {
     Join {
         /// The address of the server
         url: String,
-        /// The code of the invitation
-        #[arg(long, value_name = "CODE")]
-        invite: String,
+        /// The code of the invitation; - reads it from standard input, where nobody sees it in the list of processes
+        #[arg(long, value_name = "CODE", required_unless_present = "invite_file")]
+        invite: Option<String>,
+        /// A file with the code of the invitation
+        #[arg(long, value_name = "FILE", conflicts_with = "invite")]
+        invite_file: Option<PathBuf>,
         /// What this device is called in the workspace [default: the computer's name]
         #[arg(long, value_name = "NAME")]
         device_name: Option<String>,

@@ -4,48 +4,16 @@
 
 mod common;
 
+use common::stranger::{Stranger, bearer, hello};
 use common::{Server, code, contact, done, path_of};
 use roadbook_core::sync::wire::{
-    self, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenRequest, TokenResponse,
+    self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse,
 };
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
 use roadbook_server::serve::Door;
 use roadbook_tests::{Device, World};
 
 use ed25519_dalek::{Signer as _, SigningKey};
-
-fn hello(server: &Server) -> HelloResponse {
-    let hello = HelloRequest { protocol_min: 1, protocol_max: 1, app_version: "0".into() };
-    wire::decode(&server.post("/v1/hello", None, &wire::encode(&hello).unwrap()).body).unwrap()
-}
-
-/// A client without a book.
-struct Stranger(SigningKey);
-
-impl Stranger {
-    fn join(&self, server: &Server, hello: &HelloResponse, code: &str) -> roadbook_core::sync::Response {
-        server.post("/v1/join", None, &self.join_request(hello, code))
-    }
-
-    fn join_request(&self, hello: &HelloResponse, code: &str) -> Vec<u8> {
-        let challenge = wire::join_challenge(&hello.server_id, &hello.nonce, code);
-        let join = JoinRequest {
-            code: code.into(),
-            public_key: self.0.verifying_key().to_bytes().to_vec(),
-            device_name: "Tablet".into(),
-            nonce: hello.nonce.clone(),
-            signature: self.0.sign(&challenge).to_bytes().to_vec(),
-        };
-        wire::encode(&join).unwrap()
-    }
-
-    fn token(&self, server: &Server, hello: &HelloResponse, device: &[u8]) -> roadbook_core::sync::Response {
-        let challenge = wire::token_challenge(&hello.server_id, &hello.nonce, device);
-        let signature = self.0.sign(&challenge).to_bytes().to_vec();
-        let request = TokenRequest { device: device.to_vec(), nonce: hello.nonce.clone(), signature };
-        server.post("/v1/token", None, &wire::encode(&request).unwrap())
-    }
-}
 
 /// A join as a proxy passes it on.
 fn join_through(server: &Server, forwarded: &str, join: &[u8]) -> roadbook_core::sync::Response {
@@ -54,10 +22,6 @@ fn join_through(server: &Server, forwarded: &str, join: &[u8]) -> roadbook_core:
         join.len()
     );
     server.exchange(head.as_bytes(), join)
-}
-
-fn bearer(token: &[u8]) -> String {
-    format!("Bearer {}", data_encoding::BASE64URL_NOPAD.encode(token))
 }
 
 #[test]
@@ -143,7 +107,7 @@ fn a_wrong_signature_gets_nothing() {
     let answer = thief.token(&server, &first, &joined.device);
     assert_eq!((answer.status, code(&answer).as_str()), (403, "unknown_device"));
     assert_eq!(code(&owner.token(&server, &first, &[9; 16])), "unknown_device");
-    let token: TokenResponse = wire::decode(&owner.token(&server, &first, &joined.device).body).unwrap();
+    let token: TokenResponse = wire::decode(&owner.token(&server, &hello(&server), &joined.device).body).unwrap();
     assert_eq!(token.expires_in_s, 900);
     assert!(server.sync_raw(&bearer(&token.token), &SyncRequest::default()).is_ok());
     // A signature over another code than the one that is sent.
@@ -158,7 +122,7 @@ fn a_wrong_signature_gets_nothing() {
     };
     assert_eq!(code(&server.post("/v1/join", None, &wire::encode(&join).unwrap())), "unknown_device");
     // The invitation is as good as before.
-    assert_eq!(thief.join(&server, &first, &invitation).status, 200);
+    assert_eq!(thief.join(&server, &hello(&server), &invitation).status, 200);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Joining a workspace, syncing, and how this device stands.
 
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use roadbook_core::book::Status;
@@ -12,6 +14,29 @@ use crate::failure::{Failure, FieldProblem, Outcome};
 use crate::http::{Trip, drive};
 use crate::say::{count, line, size, time};
 use crate::store::StoreError;
+
+/// The most bytes that are read for a code: it is much shorter.
+const MAX_CODE: u64 = 1000;
+
+/// The code of an invitation, from where its user gave it.
+pub(super) fn code(typed: Option<String>, file: Option<PathBuf>) -> Outcome<String> {
+    let read = |source: &mut dyn std::io::Read, name: &dyn std::fmt::Display| {
+        let mut text = String::new();
+        std::io::Read::take(source, MAX_CODE)
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::io(format!("cannot read the invitation from {name}"), &error))?;
+        Ok(text.trim().to_owned())
+    };
+    match (typed, file) {
+        (Some(dash), _) if dash == "-" => read(&mut std::io::stdin().lock(), &"standard input"),
+        (Some(typed), _) => Ok(typed),
+        (None, Some(path)) => {
+            let failed = |error| Failure::io(format!("cannot read the invitation from {}", path.display()), &error);
+            read(&mut std::fs::File::open(&path).map_err(failed)?, &path.display())
+        }
+        (None, None) => Ok(String::new()),
+    }
+}
 
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
     let wrong = |field: &str, message: String| Failure::invalid(vec![FieldProblem::format(field, message)]);

@@ -15,7 +15,7 @@ use crate::data::Data;
 use crate::error::Error;
 use crate::invitation;
 use crate::rejection::Rejection;
-use crate::store::{Device, DeviceId, Joined, Joining, Session, Store};
+use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Session, Store};
 
 /// Most bytes that the message of a stranger may unfold to.
 const STRANGER: usize = 64 * 1024;
@@ -87,7 +87,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, source: Source
         person: device.person.0.to_vec(),
         workspace: workspace.id.0.to_vec(),
         workspace_name: workspace.name,
-        token: new_token(data, env, &device)?,
+        token: new_token(data, env, &device, &join.nonce)?,
     };
     Ok(wire::encode(&response).map_err(Error::from)?)
 }
@@ -103,24 +103,33 @@ pub(super) fn token(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
     if device.revoked_ms.is_some() {
         return Err(revoked());
     }
-    Ok(wire::encode(&new_token(data, env, &device)?).map_err(Error::from)?)
+    Ok(wire::encode(&new_token(data, env, &device, &request.nonce)?).map_err(Error::from)?)
 }
 
-fn new_token(data: &Data, env: &dyn Env, device: &Device) -> Result<TokenResponse, Error> {
+/// A token for a nonce, which gives no second one: whoever repeats a request that they saw gets nothing.
+fn new_token(data: &Data, env: &dyn Env, device: &Device, nonce: &[u8]) -> Result<TokenResponse, Rejection> {
     let mut token = [0u8; 32];
     env.fill(&mut token);
     let now_ms = env.now().ms;
     let expires_ms = now_ms.saturating_add(i64::from(TOKEN_S) * 1000);
     // Who reads the database finds nothing that could be sent.
-    data.store.add_token(device, Sha256::digest(token).into(), expires_ms, now_ms)?;
-    Ok(TokenResponse { token: token.to_vec(), expires_in_s: TOKEN_S })
+    let kept = NewToken { hash: Sha256::digest(token).into(), nonce, expires_ms, now_ms };
+    if data.store.add_token(device, &kept)? {
+        Ok(TokenResponse { token: token.to_vec(), expires_in_s: TOKEN_S })
+    } else {
+        Err(nonce_expired())
+    }
+}
+
+fn nonce_expired() -> Rejection {
+    Rejection::new(ErrorCode::NonceExpired, "the nonce has ended or was used; say hello again")
 }
 
 fn check_nonce(data: &Data, nonce: &[u8], now_ms: i64) -> Result<(), Rejection> {
     if data.secret.is_good(nonce, now_ms) {
         return Ok(());
     }
-    Err(Rejection::new(ErrorCode::NonceExpired, "the nonce has ended; say hello again"))
+    Err(nonce_expired())
 }
 
 fn check_signature(public_key: &[u8; 32], challenge: &[u8], signature: &[u8]) -> Result<(), Rejection> {

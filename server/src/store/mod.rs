@@ -102,6 +102,19 @@ pub enum Joined {
     Revoked,
 }
 
+/// A token to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct NewToken<'a> {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The nonce that it was asked for with.
+    pub nonce: &'a [u8],
+    /// When it ends, in milliseconds since 1970; after the nonce does.
+    pub expires_ms: i64,
+    /// The present time, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
 /// Who asks, by the token of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
@@ -371,8 +384,9 @@ pub trait Store: Send + Sync {
     fn device(&self, id: DeviceId) -> Result<Option<Device>>;
     /// Revokes a device; its tokens end at once. Gives whether it was good until now.
     fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool>;
-    /// Keeps a token of a device, by its hash, and notes that the device was there.
-    fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()>;
+    /// Keeps a token of a device, and notes that the device was there. Gives `false`, and keeps nothing, where the nonce gave
+    /// a token before.
+    fn add_token(&self, device: &Device, token: &NewToken) -> Result<bool>;
     /// Who sends a token, expired or not.
     fn session(&self, hash: [u8; 32]) -> Result<Option<Session>>;
     /// Reads one workspace at one moment.

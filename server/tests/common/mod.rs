@@ -10,6 +10,8 @@
     clippy::string_slice
 )]
 
+pub mod stranger;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

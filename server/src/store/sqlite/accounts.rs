@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{Error, Result};
-use crate::store::{Device, DeviceId, Joined, Joining, Person, PersonId, Restored, Session, Workspace, WorkspaceId};
+use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Restored, Session, Workspace, WorkspaceId};
 
 /// How long verdicts are kept, in milliseconds: 90 days.
 const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
@@ -147,20 +147,22 @@ pub(super) fn revoke(tx: &Connection, ws: WorkspaceId, device: DeviceId, now_ms:
     Ok(revoked > 0)
 }
 
-pub(super) fn add_token(tx: &Connection, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()> {
-    tx.prepare_cached("DELETE FROM token WHERE expires_ms <= ?1")?.execute([now_ms])?;
-    tx.prepare_cached("INSERT INTO token(ws, hash, device, expires_ms) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-        device.workspace,
-        hash,
-        device.id,
-        expires_ms
-    ])?;
+pub(super) fn add_token(tx: &Connection, device: &Device, token: &NewToken<'_>) -> Result<bool> {
+    tx.prepare_cached("DELETE FROM token WHERE expires_ms <= ?1")?.execute([token.now_ms])?;
+    let added = tx
+        .prepare_cached(
+            "INSERT INTO token(ws, hash, device, expires_ms, nonce) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (nonce) DO NOTHING",
+        )?
+        .execute(params![device.workspace, token.hash, device.id, token.expires_ms, token.nonce])?;
+    if added == 0 {
+        return Ok(false);
+    }
     tx.prepare_cached("UPDATE device SET last_seen_ms = ?3 WHERE ws = ?1 AND id = ?2")?.execute(params![
         device.workspace,
         device.id,
-        now_ms
+        token.now_ms
     ])?;
-    Ok(())
+    Ok(true)
 }
 
 pub(super) fn session(conn: &Connection, hash: [u8; 32]) -> Result<Option<Session>> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
+use super::{Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
 use crate::error::{Error, Result};
 use feed::Feed;
 pub use file::{Contents, NewHistory, Standing};
@@ -216,8 +216,8 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::revoke(tx, workspace, device, now_ms))
     }
 
-    fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()> {
-        self.write(|tx| accounts::add_token(tx, device, hash, expires_ms, now_ms))
+    fn add_token(&self, device: &Device, token: &NewToken<'_>) -> Result<bool> {
+        self.write(|tx| accounts::add_token(tx, device, token))
     }
 
     fn session(&self, hash: [u8; 32]) -> Result<Option<Session>> {
