@@ -163,7 +163,9 @@ fn tls_reason(error: &rustls::Error) -> String {
             Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired".into(),
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the server's certificate is not good yet".into(),
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "the server's certificate is for another name".into(),
-            Bad::UnknownIssuer => "no known authority issued the server's certificate; a firm's own is given with --ca FILE".into(),
+            Bad::UnknownIssuer => {
+                "no known authority issued the server's certificate; a firm's own is given with --ca FILE".into()
+            }
             other => format!("the server's certificate is not accepted ({other})"),
         },
         other => format!("no protected connection ({other})"),

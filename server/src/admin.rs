@@ -107,8 +107,7 @@ pub fn devices(store: &dyn Store, workspace: WorkspaceId) -> Result<Vec<(Device,
 fn with_people(view: &dyn View) -> Result<Vec<(Device, String)>> {
     let people = view.people()?;
     let name = |id: PersonId| people.iter().find(|person| person.id == id).map(|person| person.name.clone());
-    let mut found: Vec<_> =
-        view.devices()?.into_iter().map(|device| (name(device.person).unwrap_or_default(), device)).collect();
+    let mut found: Vec<_> = view.devices()?.into_iter().map(|device| (name(device.person).unwrap_or_default(), device)).collect();
     found.sort_by(|a, b| (&a.0, a.1.id).cmp(&(&b.0, b.1.id)));
     Ok(found.into_iter().map(|(name, device)| (device, name)).collect())
 }

@@ -266,13 +266,7 @@ fn start_log(filter: &str, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_server(
-    out: &mut dyn std::io::Write,
-    data: Data,
-    address: SocketAddr,
-    door: Door,
-    insecure: bool,
-) -> Result<()> {
+fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, door: Door, insecure: bool) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::io("cannot start", source))?;
     runtime.block_on(async {

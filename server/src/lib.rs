@@ -4,6 +4,7 @@
 //! - [`sync`]: a push through the gate, and a pull from the feed.
 //! - [`store`]: what is kept, behind a trait; embedded SQLite implements it. The database is not encrypted: the folder
 //!   belongs on an encrypted disk.
+//! - [`tidy`]: what is forgotten, and when.
 //! - [`admin`], [`command`]: what the administrator does; [`backup`] and [`restore`]: a copy of
 //!   everything, and its return; [`doctor`]: whether what is stored fits together.
 
@@ -23,6 +24,7 @@ pub mod restore;
 pub mod serve;
 pub mod store;
 pub mod sync;
+pub mod tidy;
 pub mod tls;
 
 pub use error::{Error, Result};

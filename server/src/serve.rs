@@ -20,6 +20,7 @@ use crate::crowd::Crowd;
 use crate::data::Data;
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::tidy::tidy;
 use crate::tls::Tls;
 
 /// How long running requests may take when the server stops.
@@ -65,7 +66,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<()> {
     let router = app::router(data.clone(), Arc::clone(&env), door.trusted.clone());
-    let tidy = tokio::spawn(tidy(Arc::clone(&data.store), Arc::clone(&env)));
+    let tidying = tokio::spawn(keep_tidy(Arc::clone(&data.store), Arc::clone(&env)));
     let reload = door.tls.clone().map(|tls| tokio::spawn(reload(tls, env)));
     let running = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -95,7 +96,7 @@ pub async fn serve(
     // Nobody can connect any more; those who wait for an answer get it.
     drop(listener);
     let _ = tokio::time::timeout(GRACE, running.shutdown()).await;
-    tidy.abort();
+    tidying.abort();
     if let Some(reload) = reload {
         reload.abort();
     }
@@ -136,10 +137,10 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
 }
 
 /// Forgets what has ended, now and then.
-async fn tidy(store: Arc<dyn Store>, env: Arc<dyn Env>) {
+async fn keep_tidy(store: Arc<dyn Store>, env: Arc<dyn Env>) {
     loop {
         let (store, now_ms) = (Arc::clone(&store), env.now().ms);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.tidy(now_ms)).await {
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || tidy(store.as_ref(), now_ms)).await {
             tracing::warn!(%error, "tidying failed");
         }
         tokio::time::sleep(TIDY).await;

@@ -93,7 +93,8 @@ fn read(provider: &CryptoProvider, certificate: &Path, key: &Path, now_ms: i64) 
     let chain = read_chain(certificate)?;
     check_time(certificate, &chain, now_ms)?;
     let private = read_key(key)?;
-    let signing = provider.key_provider.load_private_key(private).map_err(|error| bad(key, format!("it cannot be used ({error})")))?;
+    let signing =
+        provider.key_provider.load_private_key(private).map_err(|error| bad(key, format!("it cannot be used ({error})")))?;
     let certified = CertifiedKey::new(chain, signing);
     match certified.keys_match() {
         // A key that cannot say what its public half is may still be the right one.

@@ -25,8 +25,7 @@ fn a_token_ends_a_quarter_of_an_hour_after_it_was_given_whatever_was_done_with_i
     let world = World::new(131);
     let server = Server::new(&world);
     let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
-    let joined: JoinResponse =
-        wire::decode(&stranger.join(&server, &hello(&server), &server.invite("Anna Berg")).body).unwrap();
+    let joined: JoinResponse = wire::decode(&stranger.join(&server, &hello(&server), &server.invite("Anna Berg")).body).unwrap();
     let authorization = bearer(&joined.token.token);
     for _ in 0..2 {
         assert!(server.sync_raw(&authorization, &SyncRequest::default()).is_ok());

@@ -129,7 +129,8 @@ fn a_whole_working_day_leaves_no_secret_and_no_data_in_the_log_or_in_an_error() 
     secrets.push(std::fs::read(data.join("roadbook-server.secret")).unwrap());
     let bytes: Vec<Vec<u8>> = secrets.clone();
     secrets.extend(bytes.iter().flat_map(|bytes| {
-        [HEXLOWER.encode(bytes), HEXUPPER.encode(bytes), BASE64URL_NOPAD.encode(bytes), format!("{bytes:?}")].map(String::into_bytes)
+        [HEXLOWER.encode(bytes), HEXUPPER.encode(bytes), BASE64URL_NOPAD.encode(bytes), format!("{bytes:?}")]
+            .map(String::into_bytes)
     }));
     let data: Vec<Vec<u8>> =
         ["Ackermannsdottir", "Zymurgist", "Campanologist", "Annegret", "Quint", "Boleslaw", "Xaver", "Northern", "Quincunx"]

@@ -6,9 +6,7 @@ mod common;
 
 use common::stranger::{Stranger, bearer, hello};
 use common::{Server, code, contact, done, path_of};
-use roadbook_core::sync::wire::{
-    self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse,
-};
+use roadbook_core::sync::wire::{self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
 use roadbook_server::serve::Door;
 use roadbook_tests::{Device, World};
@@ -65,9 +63,8 @@ fn guessing_at_invitations_ends_after_ten_for_the_one_who_guesses_and_for_nobody
     let server = Server::start_with(&kept.dir, &world, door);
     let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
     let hello = hello(&server);
-    let from = |source: &str, code: &str| {
-        join_through(&server, &format!("9.9.9.9, {source}"), &stranger.join_request(&hello, code))
-    };
+    let from =
+        |source: &str, code: &str| join_through(&server, &format!("9.9.9.9, {source}"), &stranger.join_request(&hello, code));
     for at in 0..10 {
         let source = format!("2001:db8::{at}");
         assert_eq!(code(&from(&source, &format!("AAAA-BBBB-CCCC-DDDD-00{at:02}"))), "invitation_invalid");

@@ -81,7 +81,10 @@ fn all_verbs_work_beside_a_running_server() {
     // The database was closed: nothing is left in its log.
     assert!(!data.join("roadbook-server.db-wal").exists());
     let printed = out(run(&data, &["restore", file.to_str().unwrap()]));
-    assert!(printed.starts_with("Restored 1 workspace with 0 records, ") && printed.contains("Open invitations that ended: 1"), "{printed}");
+    assert!(
+        printed.starts_with("Restored 1 workspace with 0 records, ") && printed.contains("Open invitations that ended: 1"),
+        "{printed}"
+    );
     assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("restored    20"));
     #[cfg(unix)]
     {

@@ -80,8 +80,7 @@ fn diagnose(view: &dyn View, record: RecordId) -> Result<Diagnosis> {
     };
     let loaded = Document::load(kind.definition(), &stored.bytes);
     let is_stored = |document: &Document| head_bytes(document) == stored.heads;
-    let whole = workspace.kept_from < seq_first && !loaded.as_ref().is_ok_and(is_stored);
-    let again = if whole { again(kind, &stored, &changes) } else { None };
+    let again = if loaded.as_ref().is_ok_and(is_stored) { None } else { again(kind, &stored, &changes) };
     if let Err(why) = &loaded {
         found.faults.push((Fault::Unreadable(why.clone()), again.is_some()));
     } else if again.is_some() {

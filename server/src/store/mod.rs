@@ -3,6 +3,7 @@
 //!
 //! All calls block: they are made from threads that may.
 
+mod audit;
 mod ids;
 mod sqlite;
 
@@ -10,6 +11,7 @@ use roadbook_core::document::{Actor, ChangeHash};
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 
+pub use audit::{Group, LooseEnd, StoredChange};
 pub use ids::{DeviceId, PersonId, Role, WorkspaceId};
 pub use sqlite::{Contents, DATABASE, NewHistory, SqliteStore, Standing};
 pub(crate) use sqlite::{FolderLock, begin_again, copy, fold_log, lacks, revoked_in};
@@ -29,6 +31,8 @@ pub struct Workspace {
     pub seq: u64,
     /// Changes above this number are all kept.
     pub kept_from: u64,
+    /// Changes up to this number have been dropped, where a snapshot stands for them.
+    pub trimmed_to: u64,
     /// The version of the directory.
     pub directory: u64,
     /// The last restore from a backup; `None` where there was none.
@@ -215,43 +219,6 @@ pub struct ChangeWrite {
     pub bytes: Vec<u8>,
 }
 
-/// A change as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredChange {
-    /// The number of its group.
-    pub seq: u64,
-    /// The generation of the record that it belongs to.
-    pub generation: u32,
-    /// Its hash.
-    pub hash: ChangeHash,
-    /// The device that sent it.
-    pub device: DeviceId,
-    /// Its author.
-    pub actor: Actor,
-    /// The raw chunk in an envelope.
-    pub bytes: Vec<u8>,
-}
-
-/// A number of the feed, with what is stored under it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// The number.
-    pub seq: u64,
-    /// The running hash there; `None` where it is missing.
-    pub chain: Option<[u8; 8]>,
-    /// The places and hashes of the changes that are kept.
-    pub changes: Vec<(u32, ChangeHash)>,
-}
-
-/// Rows that belong to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LooseEnd {
-    /// What they are.
-    pub what: &'static str,
-    /// The id of what they would belong to, or their own.
-    pub id: RecordId,
-}
-
 /// What was answered to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVerdict {
@@ -318,6 +285,12 @@ pub trait View {
     fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>>;
     /// The numbers above this one that have a running hash or changes, in their order. Reads all changes of the workspace.
     fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()>;
+    /// The first number with a running hash; `None` before the first group.
+    fn chain_begins(&self) -> Result<Option<u64>>;
+    /// The number that the feed had come to at a time, in milliseconds since 1970; `None` before the first that is noted.
+    fn marked(&self, at_ms: i64) -> Result<Option<u64>>;
+    /// The records that have changes with numbers up to this one. Reads all changes of the workspace.
+    fn records_changed_until(&self, seq: u64) -> Result<Vec<RecordId>>;
     /// Rows of the workspace that belong to nothing.
     fn loose_ends(&self) -> Result<Vec<LooseEnd>>;
 }
@@ -349,6 +322,14 @@ pub trait Commit: View {
     fn put_doc(&self, doc: &DocWrite) -> Result<()>;
     /// Notes what was answered to a group.
     fn put_verdict(&self, device: DeviceId, group: &[u8], verdict: &StoredVerdict, now_ms: i64) -> Result<()>;
+    /// Says that changes up to a number may be missing: devices that lack them get whole records.
+    fn keep_changes_from(&self, seq: u64) -> Result<()>;
+    /// Drops the changes of a record up to a number. Gives how many.
+    fn drop_changes(&self, doc: RecordId, until: u64) -> Result<usize>;
+    /// Drops the chain and the marks below a number.
+    fn keep_chain_from(&self, seq: u64) -> Result<()>;
+    /// Notes that the changes up to a number have been dropped.
+    fn trimmed_to(&self, seq: u64) -> Result<()>;
     /// Notes that a device synced under an epoch.
     fn synced_under(&self, device: DeviceId, epoch: [u8; 16]) -> Result<()>;
     /// Notes that a device was there.
@@ -393,7 +374,7 @@ pub trait Store: Send + Sync {
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
     /// Writes to one workspace: all of it, durably, or nothing. When it returns, the data is on the disk.
     fn commit(&self, workspace: WorkspaceId, write: &mut dyn FnMut(&dyn Commit) -> Result<()>) -> Result<()>;
-    /// Forgets what has ended: tokens, invitations, and verdicts of 90 days ago.
+    /// Forgets what has ended: tokens, invitations, and verdicts of 90 days ago. Notes once a day how far each feed is.
     fn tidy(&self, now_ms: i64) -> Result<()>;
     /// Closes the store; every later call gives [`crate::Error::Closed`].
     fn close(&self);

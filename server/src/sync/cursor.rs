@@ -61,7 +61,8 @@ impl Position {
             let Some(id) = RecordId::from_slice(id) else { return Ok(None) };
             Self { known: u64::from_be_bytes(*known), after: (u64::from_be_bytes(*seq), id) }
         };
-        // A number that was never given has no chain: the client was further than this server is.
+        // A number that was never given has no chain: the client was further than this server is. One that was dropped has
+        // none either: whether the client is of this history cannot be told any more, and starting over loses nothing.
         let same = chain_at(view, newest)?.is_some_and(|ours| ours == *chain);
         Ok((same && position.known <= position.after.0 && position.after.0 <= newest).then_some(position))
     }

@@ -12,8 +12,8 @@ use crate::rejection::Rejection;
 use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
 use cursor::Position;
 pub(crate) use cursor::{chain_at, next_chain};
-use judge::judge;
 pub(crate) use judge::head_bytes;
+use judge::judge;
 
 /// The most groups of one request.
 pub const MAX_GROUPS: usize = 4000;

@@ -10,7 +10,10 @@ const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
 /// How long invitations are kept after their end, for a device that repeats its join.
 const INVITATIONS_MS: i64 = 90 * 24 * 3_600_000;
 
-const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory, restored_ms, restored_seq FROM workspace";
+/// The least time between two marks of one feed, in milliseconds: a day.
+const MARKS_MS: i64 = 24 * 3_600_000;
+
+const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory, restored_ms, restored_seq, trimmed_to FROM workspace";
 pub(super) const DEVICE: &str = "SELECT ws, id, person, name, public_key, last_seen_ms, revoked_ms, epoch FROM device";
 
 fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
@@ -21,6 +24,7 @@ fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         seq: row.get::<_, i64>(3)?.unsigned_abs(),
         kept_from: row.get::<_, i64>(4)?.unsigned_abs(),
         directory: row.get::<_, i64>(5)?.unsigned_abs(),
+        trimmed_to: row.get::<_, i64>(8)?.unsigned_abs(),
         restored: match (row.get(6)?, row.get::<_, Option<i64>>(7)?) {
             (Some(at_ms), Some(seq)) => Some(Restored { at_ms, seq: seq.unsigned_abs() }),
             _ => None,
@@ -178,5 +182,10 @@ pub(super) fn tidy(tx: &Connection, now_ms: i64) -> Result<()> {
     tx.execute("DELETE FROM token WHERE expires_ms <= ?1", [now_ms])?;
     tx.execute("DELETE FROM invitation WHERE expires_ms <= ?1", [now_ms.saturating_sub(INVITATIONS_MS)])?;
     tx.execute("DELETE FROM verdict WHERE at_ms <= ?1", [now_ms.saturating_sub(VERDICTS_MS)])?;
+    tx.execute(
+        "INSERT INTO mark(ws, seq, at_ms) SELECT id, seq, ?1 FROM workspace WHERE seq > 0
+            AND NOT EXISTS (SELECT 1 FROM mark WHERE ws = workspace.id AND (seq >= workspace.seq OR at_ms > ?2))",
+        [now_ms, now_ms.saturating_sub(MARKS_MS)],
+    )?;
     Ok(())
 }

@@ -52,9 +52,18 @@ pub(super) fn each_group(
 
 /// What a row is, and which rows of it belong to nothing.
 const LOOSE_ENDS: &[(&str, &str)] = &[
-    ("changes without their record", "SELECT DISTINCT doc FROM change WHERE ws = ?1 AND doc NOT IN (SELECT id FROM doc WHERE ws = ?1)"),
-    ("an actor without its device", "SELECT actor FROM actor WHERE ws = ?1 AND device NOT IN (SELECT id FROM device WHERE ws = ?1)"),
-    ("a device without its person", "SELECT id FROM device WHERE ws = ?1 AND person NOT IN (SELECT id FROM person WHERE ws = ?1)"),
+    (
+        "changes without their record",
+        "SELECT DISTINCT doc FROM change WHERE ws = ?1 AND doc NOT IN (SELECT id FROM doc WHERE ws = ?1)",
+    ),
+    (
+        "an actor without its device",
+        "SELECT actor FROM actor WHERE ws = ?1 AND device NOT IN (SELECT id FROM device WHERE ws = ?1)",
+    ),
+    (
+        "a device without its person",
+        "SELECT id FROM device WHERE ws = ?1 AND person NOT IN (SELECT id FROM person WHERE ws = ?1)",
+    ),
     (
         "tokens without their device",
         "SELECT DISTINCT device FROM token WHERE ws = ?1 AND device NOT IN (SELECT id FROM device WHERE ws = ?1)",
@@ -81,7 +90,7 @@ pub(super) fn loose_ends(conn: &Connection, ws: WorkspaceId) -> Result<Vec<Loose
 }
 
 /// The tables whose rows belong to a workspace.
-const OF_WORKSPACES: &[&str] = &["person", "device", "actor", "invitation", "token", "doc", "change", "chain", "verdict"];
+const OF_WORKSPACES: &[&str] = &["person", "device", "actor", "invitation", "token", "doc", "change", "chain", "verdict", "mark"];
 
 /// Workspaces that only have rows elsewhere, with the name of the table.
 pub(super) fn lost_workspaces(conn: &Connection) -> Result<Vec<(&'static str, WorkspaceId)>> {

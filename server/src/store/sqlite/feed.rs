@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{accounts, audit, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person,
-    StoredChange, StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person, StoredChange,
+    StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -191,6 +191,25 @@ impl View for Feed<'_> {
         audit::each_group(self.conn, self.ws, after, visit)
     }
 
+    fn chain_begins(&self) -> Result<Option<u64>> {
+        let sql = "SELECT min(seq) FROM chain WHERE ws = ?1";
+        let seq: Option<i64> = self.conn.prepare_cached(sql)?.query_row([self.ws], |row| row.get(0))?;
+        Ok(seq.map(i64::unsigned_abs))
+    }
+
+    fn marked(&self, at_ms: i64) -> Result<Option<u64>> {
+        let sql = "SELECT max(seq) FROM mark WHERE ws = ?1 AND at_ms <= ?2";
+        let seq: Option<i64> = self.conn.prepare_cached(sql)?.query_row(params![self.ws, at_ms], |row| row.get(0))?;
+        Ok(seq.map(i64::unsigned_abs))
+    }
+
+    fn records_changed_until(&self, seq: u64) -> Result<Vec<RecordId>> {
+        let sql = "SELECT DISTINCT doc FROM change WHERE ws = ?1 AND seq <= ?2";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let records = statement.query_map(params![self.ws, int(seq)], |row| read_id(row, 0))?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
     fn loose_ends(&self) -> Result<Vec<LooseEnd>> {
         audit::loose_ends(self.conn, self.ws)
     }
@@ -275,6 +294,30 @@ impl Commit for Feed<'_> {
                  ON CONFLICT (ws, device, grp) DO NOTHING",
             )?
             .execute(params![self.ws, device, group, verdict.hash, outcome, verdict.code, now_ms])?;
+        Ok(())
+    }
+
+    fn keep_changes_from(&self, seq: u64) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE workspace SET kept_from = max(kept_from, ?2) WHERE id = ?1")?
+            .execute(params![self.ws, int(seq)])?;
+        Ok(())
+    }
+
+    fn drop_changes(&self, doc: RecordId, until: u64) -> Result<usize> {
+        let sql = "DELETE FROM change WHERE ws = ?1 AND doc = ?2 AND seq <= ?3";
+        Ok(self.conn.prepare_cached(sql)?.execute(params![self.ws, doc.as_bytes(), int(until)])?)
+    }
+
+    fn keep_chain_from(&self, seq: u64) -> Result<()> {
+        for sql in ["DELETE FROM chain WHERE ws = ?1 AND seq < ?2", "DELETE FROM mark WHERE ws = ?1 AND seq < ?2"] {
+            self.conn.prepare_cached(sql)?.execute(params![self.ws, int(seq)])?;
+        }
+        Ok(())
+    }
+
+    fn trimmed_to(&self, seq: u64) -> Result<()> {
+        self.conn.prepare_cached("UPDATE workspace SET trimmed_to = ?2 WHERE id = ?1")?.execute(params![self.ws, int(seq)])?;
         Ok(())
     }
 

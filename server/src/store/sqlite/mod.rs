@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
+use super::{
+    Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Session, Store, View, Workspace, WorkspaceId,
+};
 use crate::error::{Error, Result};
 use feed::Feed;
 pub use file::{Contents, NewHistory, Standing};
