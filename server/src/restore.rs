@@ -70,8 +70,9 @@ fn newer_data(dir: &Path, workspaces: &[WorkspaceId]) -> Error {
 /// Gives the database a second, dated name, so that another one can take its place, and moves what is left of its log
 /// there: beside another database it would damage that one.
 fn set_aside(target: &Path, there: bool, env: &dyn Env) -> std::io::Result<PathBuf> {
-    if there && let Err(error) = fold_log(target) {
-        tracing::warn!(%error, "the database that was there cannot be opened: its log is kept beside it");
+    if there {
+        // One that cannot be opened is kept with its log as it is.
+        let _ = fold_log(target);
     }
     let with = |path: &Path, suffix: &str| {
         let mut name = path.as_os_str().to_owned();

@@ -87,9 +87,12 @@ fn a_document_that_cannot_be_opened_is_made_again_from_its_changes() {
     assert_eq!(done(server.sync(&anna)).pushed, 1);
 }
 
+/// Whether a fault is the one that a change of the database must give.
+type Expected = fn(&Fault) -> bool;
+
 #[test]
 fn what_cannot_be_told_from_the_rest_is_named_and_left_alone() {
-    let cases: [(&str, fn(&Fault) -> bool); 9] = [
+    let cases: [(&str, Expected); 9] = [
         ("UPDATE doc SET seq_last = 1 WHERE id = ?1", |fault| matches!(fault, Fault::Place { stands: 1, last: 3 })),
         ("UPDATE doc SET kind = 999 WHERE id = ?1", |fault| matches!(fault, Fault::UnknownKind(999))),
         ("UPDATE change SET gen = 4 WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Generation(3))),
