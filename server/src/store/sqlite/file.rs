@@ -104,7 +104,7 @@ impl SqliteStore {
     /// Copies the database at one moment into an empty file; others write on meanwhile.
     ///
     /// # Errors
-    /// As for [`copy`].
+    /// Those of SQLite, among them a full disk.
     pub fn copy_to(&self, file: &Path) -> Result<()> {
         copy(&self.path, file)
     }
