@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// The key of the book: 32 bytes or 64 hexadecimal digits [default: DIR.key, beside the folder]
     #[arg(long, global = true, value_name = "FILE", env = "ROADBOOK_KEY_FILE", hide_env_values = true)]
     pub key_file: Option<PathBuf>,
+    /// Believe the authorities in this PEM file, not the system's, when a server shows its certificate
+    #[arg(long, global = true, value_name = "FILE", env = "ROADBOOK_CA", hide_env_values = true)]
+    pub ca: Option<PathBuf>,
     /// Answer with one JSON object on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -52,9 +55,12 @@ pub(crate) enum Verb {
     Join {
         /// The address of the server
         url: String,
-        /// The code of the invitation
-        #[arg(long, value_name = "CODE")]
-        invite: String,
+        /// The code of the invitation; - reads it from standard input, where nobody sees it in the list of processes
+        #[arg(long, value_name = "CODE", required_unless_present = "invite_file")]
+        invite: Option<String>,
+        /// A file with the code of the invitation
+        #[arg(long, value_name = "FILE", conflicts_with = "invite")]
+        invite_file: Option<PathBuf>,
         /// What this device is called in the workspace [default: the computer's name]
         #[arg(long, value_name = "NAME")]
         device_name: Option<String>,

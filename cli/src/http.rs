@@ -1,11 +1,14 @@
 //! Sends what a sync session asks for: a small blocking HTTP client, without an async runtime.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadbook_core::Result;
 use roadbook_core::sync::wire::MAX_RESPONSE;
 use roadbook_core::sync::{End, Event, Request, Response, Session, Step};
 use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider};
 
 /// No single wait for the other side is longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,6 +27,16 @@ impl Default for Client {
     }
 }
 
+/// A file with authorities that cannot be used; the text says why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {why}", .path.display())]
+pub struct BadAuthority {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// How a session went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trip {
@@ -34,9 +47,41 @@ pub struct Trip {
 }
 
 impl Client {
-    /// A client. Redirects are not followed and every status is an answer: the session judges both.
+    /// A client that believes the authorities of the system. Redirects are not followed and every status is an answer:
+    /// the session judges both.
     pub fn new() -> Self {
+        Self::believing(RootCerts::PlatformVerifier)
+    }
+
+    /// A client that believes the authorities in a PEM file alone: a firm's own, or a server's own certificate.
+    ///
+    /// # Errors
+    /// [`BadAuthority`] for a file that cannot be read or holds no certificate.
+    pub fn with_authorities(path: &Path) -> std::result::Result<Self, BadAuthority> {
+        let bad = |why: String| BadAuthority { path: path.to_owned(), why };
+        let bytes = std::fs::read(path).map_err(|error| bad(crate::failure::plain(&error)))?;
+        let mut roots = Vec::new();
+        for item in ureq::tls::parse_pem(&bytes) {
+            match item {
+                Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
+                Ok(_) => {}
+                Err(error) => return Err(bad(error.to_string())),
+            }
+        }
+        if roots.is_empty() {
+            return Err(bad("it holds no certificate in PEM form".into()));
+        }
+        Ok(Self::believing(RootCerts::new_with_certs(&roots)))
+    }
+
+    fn believing(roots: RootCerts) -> Self {
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(roots)
+            .build();
         let config = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -56,9 +101,6 @@ impl Client {
     /// # Errors
     /// The text says why no answer came.
     pub fn send(&self, request: &Request) -> std::result::Result<Response, String> {
-        if is_https(&request.url) {
-            return Err("this build has no TLS yet and cannot use an https address".into());
-        }
         let mut post =
             self.agent.post(&request.url).header("content-type", request.content_type).header("accept", request.content_type);
         if let Some(authorization) = &request.authorization {
@@ -74,11 +116,6 @@ impl Client {
             .map_err(|error| format!("the answer broke off ({error})"))?;
         Ok(Response { status, content_type, body })
     }
-}
-
-/// Whether the address needs TLS, which this build does not have.
-pub fn is_https(url: &str) -> bool {
-    url.trim().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Runs a session to its end.
@@ -109,18 +146,28 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::HostNotFound => "the name of the server is unknown".into(),
         ureq::Error::Timeout(_) => "the server did not answer in time".into(),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "the address of the server is not one".into(),
-        ureq::Error::Io(error) => crate::failure::plain(error).to_lowercase(),
+        ureq::Error::Rustls(error) => tls_reason(error),
+        // The handshake reports through the stream that it runs on.
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => tls_reason(error),
+            None => crate::failure::plain(error).to_lowercase(),
+        },
         other => other.to_string(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_that_needs_tls_is_known_before_anything_is_sent() {
-        assert!(is_https("https://crm.example") && is_https(" HTTPS://crm.example"));
-        assert!(!is_https("http://crm.example") && !is_https("https:/") && !is_https("é"));
+fn tls_reason(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Bad;
+    match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired".into(),
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the server's certificate is not good yet".into(),
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "the server's certificate is for another name".into(),
+            Bad::UnknownIssuer => {
+                "no known authority issued the server's certificate; a firm's own is given with --ca FILE".into()
+            }
+            other => format!("the server's certificate is not accepted ({other})"),
+        },
+        other => format!("no protected connection ({other})"),
     }
 }

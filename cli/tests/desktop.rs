@@ -228,7 +228,8 @@ fn json_is_one_object() {
         (vec!["undo", "x"], "usage"),
         (vec!["deal", "edit", &deal], "usage"),
         (vec!["fly"], "usage"),
-        (vec!["join", "https://crm.example", "--invite", "a"], "no_tls"),
+        (vec!["join", "crm.example", "--invite", "a"], "invalid"),
+        (vec!["--ca", "/nowhere/ca.pem", "join", "https://crm.example", "--invite", "a"], "ca"),
         (vec!["export", "--format", "vcard"], "usage"),
     ] {
         let object = desk.json(&verb);
@@ -445,6 +446,27 @@ fn joining_where_nobody_answers_loses_nothing() {
     assert!(said.contains("Made a book") && said.contains("No connection to") && said.contains("nothing is lost"), "{said}");
     assert_eq!(desk.json(&["join", &url, "--invite", "abc"])["error"]["code"], "offline");
     assert_eq!(desk.json(&["join", "crm.example", "--invite", "abc"])["error"]["problems"][0]["field"], "url");
+}
+
+#[test]
+fn an_invitation_may_come_from_a_file_or_standard_input_so_that_no_list_of_processes_shows_it() {
+    let desk = Desk::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let (full, empty) = (desk.write("code", b"  ABCD-EFGH\n"), desk.write("empty", b"\n"));
+    assert_eq!(desk.json(&["join", &url, "--invite-file", &full])["error"]["code"], "offline");
+    assert_eq!(desk.json(&["join", &url, "--invite-file", &empty])["error"]["problems"][0]["field"], "invite");
+    assert_eq!(desk.json(&["join", &url, "--invite-file", "none"])["error"]["code"], "io");
+    assert_eq!(desk.run(&["join", &url]).status.code(), Some(2));
+    assert_eq!(desk.run(&["join", &url, "--invite", "a", "--invite-file", &full]).status.code(), Some(2));
+    for (typed, code) in [("ABCD-EFGH\n", "offline"), ("", "invalid")] {
+        let mut join = desk.command(&desk.path("book"), &["--json", "join", &url, "--invite", "-"]);
+        let mut child = join.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let answer: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+        assert_eq!(answer["error"]["code"], code);
+        assert!(!answer.to_string().contains("ABCD"));
+    }
 }
 
 #[test]

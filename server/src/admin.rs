@@ -1,12 +1,14 @@
 //! What the administrator does: workspaces, people, invitations, devices. Works beside a running server.
 
+use std::collections::HashMap;
+
 use roadbook_core::book::StateHash;
 use roadbook_core::env::Env;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::invitation;
-use crate::store::{Device, Person, PersonId, Role, Store, Workspace, WorkspaceId};
+use crate::store::{Device, DeviceId, Person, PersonId, Restored, Role, Store, View, Workspace, WorkspaceId};
 
 /// Checks a name and takes the blanks around it away.
 ///
@@ -96,13 +98,34 @@ pub fn invite(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId, text: &s
 pub fn devices(store: &dyn Store, workspace: WorkspaceId) -> Result<Vec<(Device, String)>> {
     let mut found = Vec::new();
     store.view(workspace, &mut |view| {
-        let people = view.people()?;
-        let name = |id: PersonId| people.iter().find(|person| person.id == id).map(|person| person.name.clone());
-        found = view.devices()?.into_iter().map(|device| (name(device.person).unwrap_or_default(), device)).collect();
+        found = with_people(view)?;
         Ok(())
     })?;
+    Ok(found)
+}
+
+fn with_people(view: &dyn View) -> Result<Vec<(Device, String)>> {
+    let people = view.people()?;
+    let name = |id: PersonId| people.iter().find(|person| person.id == id).map(|person| person.name.clone());
+    let mut found: Vec<_> = view.devices()?.into_iter().map(|device| (name(device.person).unwrap_or_default(), device)).collect();
     found.sort_by(|a, b| (&a.0, a.1.id).cmp(&(&b.0, b.1.id)));
     Ok(found.into_iter().map(|(name, device)| (device, name)).collect())
+}
+
+fn returns(view: &dyn View, workspace: &Workspace, restored: Restored) -> Result<Return> {
+    let changes: HashMap<DeviceId, u64> = view.written_since(restored.seq)?.into_iter().collect();
+    let good = with_people(view)?.into_iter().filter(|(device, _)| device.revoked_ms.is_none());
+    let (back, missing): (Vec<_>, Vec<_>) = good.partition(|(device, _)| device.epoch == Some(workspace.epoch));
+    let told = |devices: Vec<(Device, String)>| {
+        let told = devices.into_iter().map(|(device, person)| Returning {
+            device: device.id.to_string(),
+            changes: changes.get(&device.id).copied().unwrap_or(0),
+            name: device.name,
+            person,
+        });
+        told.collect()
+    };
+    Ok(Return { at_ms: restored.at_ms, sequence: restored.seq, back: told(back), missing: told(missing) })
 }
 
 /// Revokes the device whose id is or begins with `prefix`; its next request is refused. Gives the device and whether
@@ -147,6 +170,36 @@ pub struct Summary {
     pub sequence: u64,
     /// Equal to a device's `state_hash` exactly when both hold the same records at the same heads.
     pub state_hash: String,
+    /// Tells histories apart: another one after each restore.
+    pub epoch: String,
+    /// How far the devices are since the last restore; `None` where there was none.
+    pub restored: Option<Return>,
+}
+
+/// How far the devices are since a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Return {
+    /// When the backup was put back, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The last number that the backup had given.
+    pub sequence: u64,
+    /// Devices that have synced since.
+    pub back: Vec<Returning>,
+    /// Devices that have not: what only they had is not here yet. Revoked ones are left out.
+    pub missing: Vec<Returning>,
+}
+
+/// A device after a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Returning {
+    /// The device's id.
+    pub device: String,
+    /// What it calls itself.
+    pub name: String,
+    /// Whose it is.
+    pub person: String,
+    /// Changes of it that the server has taken since: those that came back, and new ones.
+    pub changes: u64,
 }
 
 /// How a workspace stands. Reads the heads of all records: some milliseconds for ten thousand.
@@ -160,7 +213,10 @@ pub fn summary(store: &dyn Store, workspace: WorkspaceId) -> Result<Summary> {
         let mut hash = StateHash::default();
         view.each_head(&mut |id, generation, heads| hash.add(id, generation, heads))?;
         let revoked = devices.iter().filter(|device| device.revoked_ms.is_some()).count() as u64;
+        let restored = workspace.restored.map(|restored| returns(view, &workspace, restored)).transpose()?;
         found = Some(Summary {
+            restored,
+            epoch: data_encoding::HEXLOWER.encode(&workspace.epoch),
             name: workspace.name,
             id: workspace.id.to_string(),
             people: view.people()?.len() as u64,

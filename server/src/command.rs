@@ -1,7 +1,9 @@
 //! The command line: what an administrator types.
 
+mod print;
+
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,13 +11,23 @@ use clap::{Args, Parser, Subcommand};
 use roadbook_core::env::{Env, SystemEnv};
 
 use crate::admin;
+use crate::backup;
 use crate::data::Data;
+use crate::doctor::doctor;
 use crate::error::{Error, Result};
 use crate::invitation;
-use crate::serve;
-use crate::store::{Device, Role};
+use crate::restore::restore;
+use crate::serve::{self, Door};
+use crate::store::{Role, SqliteStore};
+use crate::tls::Tls;
+use print::{list, say, show, tell_findings, tell_restored};
 
-/// The server of Roadbook. All commands work beside a running server on the same folder.
+/// Everything was done, and nothing is wrong.
+const OK: u8 = 0;
+/// Something needs a person: the doctor found what it did not repair.
+const ATTENTION: u8 = 4;
+
+/// The server of Roadbook. All commands but restore work beside a running server on the same folder.
 #[derive(Debug, Parser)]
 #[command(name = "roadbook-server", version, propagate_version = true)]
 pub struct Command {
@@ -44,6 +56,38 @@ enum Verb {
     /// List and revoke devices
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Copy the data into one file, also while a server runs
+    Backup {
+        #[command(flatten)]
+        folder: Folder,
+        /// The file, written whole or not at all
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Take the place of a file that is there
+        #[arg(long)]
+        force: bool,
+        /// Read the copy back before it gets its name
+        #[arg(long)]
+        check: bool,
+    },
+    /// Put a backup back; no server may run on the folder
+    Restore {
+        #[command(flatten)]
+        folder: Folder,
+        /// Restore over data that the backup has not; it is kept beside the restored data
+        #[arg(long)]
+        force: bool,
+        /// The backup
+        file: PathBuf,
+    },
+    /// Look whether everything that is stored fits together; also beside a running server, record by record
+    Doctor {
+        #[command(flatten)]
+        folder: Folder,
+        /// Make again what is derived from the rest: rows, heads, and documents whose changes are all there
+        #[arg(long)]
+        repair: bool,
+    },
     /// Serve the workspaces of a folder
     Serve {
         #[command(flatten)]
@@ -51,6 +95,15 @@ enum Verb {
         /// Where to listen; port 0 takes any free one
         #[arg(long, default_value = "127.0.0.1:7420")]
         listen: SocketAddr,
+        /// The certificate with its chain, as PEM: speak TLS. SIGHUP reads it again
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The key of the certificate, as PEM
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
+        /// A proxy whose X-Forwarded-For says where requests come from; may be given several times
+        #[arg(long, value_name = "ADDR")]
+        trusted_proxy: Vec<IpAddr>,
         /// Listen without TLS where other machines can reach it
         #[arg(long)]
         insecure: bool,
@@ -134,13 +187,13 @@ struct Place {
 }
 
 impl Command {
-    /// Runs the command and writes what people read to `out`.
+    /// Runs the command, writes what people read to `out`, and gives the exit code.
     ///
     /// # Errors
     /// [`Error`], for the person who typed the command.
-    pub fn run(self, out: &mut dyn std::io::Write) -> Result<()> {
+    pub fn run(self, out: &mut dyn std::io::Write) -> Result<u8> {
         let env = SystemEnv;
-        match self.verb {
+        let done = match self.verb {
             Verb::Workspace(WorkspaceVerb::Create { folder, name }) => {
                 let data = Data::open_or_create(&folder.data, &env)?;
                 let id = admin::create_workspace(data.store.as_ref(), &env, &name)?;
@@ -176,70 +229,26 @@ impl Command {
                 let what = if revoked { "Revoked" } else { "Already revoked:" };
                 say(out, &format!("{what} {} “{}”.", device.id, device.name))
             }
-            Verb::Serve { folder, listen, insecure, log_json, log } => {
-                start_log(&log, log_json)?;
-                let data = Data::open_or_create(&folder.data, &env)?;
-                run_server(out, data, listen, insecure)
+            Verb::Backup { folder, output, force, check } => {
+                let made = backup::backup(&folder.data, &output, &env, force, check)?;
+                let checked = if check { "; read back, and whole" } else { "" };
+                say(out, &format!("Backed up {made} to {}{checked}.", output.display()))
             }
-        }
-    }
-}
-
-fn say(out: &mut dyn std::io::Write, line: &str) -> Result<()> {
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|source| Error::io("cannot write the answer", source))
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string_pretty(value).map_err(|error| Error::Internal(error.to_string()))
-}
-
-fn show(out: &mut dyn std::io::Write, summary: &admin::Summary, as_json: bool) -> Result<()> {
-    if as_json {
-        return say(out, &json(summary)?);
-    }
-    let rows: [(&str, String); 7] = [
-        ("workspace", summary.name.clone()),
-        ("id", summary.id.clone()),
-        ("people", summary.people.to_string()),
-        ("devices", format!("{} ({} revoked)", summary.devices, summary.revoked_devices)),
-        ("records", summary.records.to_string()),
-        ("sequence", summary.sequence.to_string()),
-        ("state hash", summary.state_hash.clone()),
-    ];
-    rows.iter().try_for_each(|(label, value)| say(out, &format!("{label:<11} {value}")))
-}
-
-fn list(out: &mut dyn std::io::Write, devices: &[(Device, String)], now_ms: i64, as_json: bool) -> Result<()> {
-    if as_json {
-        let devices: Vec<_> = devices
-            .iter()
-            .map(|(device, person)| {
-                serde_json::json!({
-                    "id": device.id.to_string(), "person": person, "name": device.name,
-                    "last_seen_ms": device.last_seen_ms, "revoked_ms": device.revoked_ms,
-                })
-            })
-            .collect();
-        return say(out, &json(&devices)?);
-    }
-    if devices.is_empty() {
-        return say(out, "No device has joined yet; invite a person with: invite");
-    }
-    for (device, person) in devices {
-        let state = if device.revoked_ms.is_some() { "revoked" } else { "" };
-        let seen = ago(now_ms.saturating_sub(device.last_seen_ms));
-        let line = format!("{}  {person:<20}  {:<20}  {seen:<14}  {state}", device.id, device.name);
-        say(out, line.trim_end())?;
-    }
-    Ok(())
-}
-
-fn ago(ms: i64) -> String {
-    match ms / 60_000 {
-        ..=0 => "now".to_owned(),
-        minutes @ 1..=119 => format!("{minutes} min ago"),
-        minutes @ 120..=2879 => format!("{} hours ago", minutes / 60),
-        minutes => format!("{} days ago", minutes / 1440),
+            Verb::Restore { folder, force, file } => tell_restored(out, &file, &restore(&folder.data, &file, &env, force)?),
+            Verb::Doctor { folder, repair } => {
+                let report = doctor(&SqliteStore::open(&folder.data)?, repair)?;
+                tell_findings(out, &report)?;
+                return Ok(if report.is_sound() { OK } else { ATTENTION });
+            }
+            Verb::Serve { folder, listen, tls_cert, tls_key, trusted_proxy, insecure, log_json, log } => {
+                start_log(&log, log_json)?;
+                let files = tls_cert.zip(tls_key);
+                let tls = files.map(|(cert, key)| Tls::open(&cert, &key, env.now().ms)).transpose()?.map(Arc::new);
+                let data = Data::open_or_create(&folder.data, &env)?;
+                run_server(out, data, listen, Door { tls, trusted: trusted_proxy }, insecure)
+            }
+        };
+        done.map(|()| OK)
     }
 }
 
@@ -257,23 +266,24 @@ fn start_log(filter: &str, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, insecure: bool) -> Result<()> {
+fn run_server(out: &mut dyn std::io::Write, data: Data, address: SocketAddr, door: Door, insecure: bool) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::io("cannot start", source))?;
     runtime.block_on(async {
-        let listener = serve::listen(address, insecure).await?;
+        let listener = serve::listen(address, insecure || door.tls.is_some()).await?;
         let address = listener.local_addr().map_err(|source| Error::io("cannot listen", source))?;
-        say(out, &format!("listening on http://{address}"))?;
-        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        serve::serve(listener, data, Arc::new(SystemEnv), serve::signalled()).await
+        let scheme = if door.tls.is_some() { "https" } else { "http" };
+        say(out, &format!("listening on {scheme}://{address}"))?;
+        tracing::info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
+        serve::serve(listener, door, data, Arc::new(SystemEnv), serve::signalled()).await
     })
 }
 
-/// Runs the process: 0 for success, 1 for an error, 2 for a command that is none.
+/// Runs the process: 0 for success, 1 for an error, 2 for a command that is none, 4 where something needs a person.
 pub fn main() -> std::process::ExitCode {
     let command = Command::parse();
     match command.run(&mut std::io::stdout()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "roadbook-server: {error}");
             std::process::ExitCode::FAILURE

@@ -1,11 +1,11 @@
 //! The data folder: the database, and beside it the secret that nonces are made with.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use roadbook_core::env::Env;
 
+use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::nonce::Secret;
 use crate::store::{DATABASE, SqliteStore, Store};
@@ -51,7 +51,7 @@ impl Data {
 }
 
 /// Makes a folder that only its owner can look into; one that is there stays as it is.
-fn make_private(dir: &Path) -> Result<()> {
+pub(crate) fn make_private(dir: &Path) -> Result<()> {
     let failed = |source| Error::io(format!("cannot make the folder {}", dir.display()), source);
     if dir.is_dir() {
         return Ok(());
@@ -80,23 +80,14 @@ fn secret(dir: &Path, env: &dyn Env) -> Result<Secret> {
     }
 }
 
-/// Writes a new secret under another name first, then gives it its own, so that nobody ever reads half of it. Where
-/// another process was faster, its secret stays.
+/// Writes a new secret, whole at once, so that nobody ever reads half of it. Where another process was faster, its
+/// secret stays.
 fn write_secret(dir: &Path, env: &dyn Env) -> std::io::Result<()> {
-    let (mut bytes, mut unique) = ([0u8; 32], [0u8; 8]);
+    let mut bytes = [0u8; 32];
     env.fill(&mut bytes);
-    env.fill(&mut unique);
-    let draft = dir.join(format!("{SECRET}.{}", data_encoding::HEXLOWER.encode(&unique)));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    let linked = std::fs::hard_link(&draft, dir.join(SECRET));
-    std::fs::remove_file(&draft)?;
-    match linked {
+    let draft = Draft::beside(&dir.join(SECRET), env)?;
+    std::fs::write(draft.path(), bytes)?;
+    match draft.keep(false) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }

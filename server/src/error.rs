@@ -52,10 +52,18 @@ pub enum Error {
     InvitationHours,
     /// The address is reachable from other machines.
     #[error(
-        "{0} can be reached from other machines, and this version speaks no TLS: whoever reads the network would read your records. \
-         Listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure for a trusted network"
+        "{0} can be reached from other machines: without TLS whoever reads the network would read your records. Give --tls-cert and \
+         --tls-key, or listen on 127.0.0.1 behind a proxy that does TLS, or add --insecure for a trusted network"
     )]
     PublicAddress(std::net::SocketAddr),
+    /// A certificate or key that cannot be used.
+    #[error("{} cannot be used for TLS: {why}", .path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; is another server running there?")]
     Listen {
@@ -63,6 +71,45 @@ pub enum Error {
         address: std::net::SocketAddr,
         /// The cause.
         source: std::io::Error,
+    },
+    /// A file is there that nobody asked to replace.
+    #[error("{} is there already; choose another name, or replace it with --force", .0.display())]
+    FileExists(PathBuf),
+    /// A file that is no backup, or a damaged one.
+    #[error("{} cannot be used: {why}", .path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody works on the folder.
+    #[error("a server or another command is at work on {}; stop it first", .0.display())]
+    InUse(PathBuf),
+    /// A restore is at work on the folder.
+    #[error("a restore is at work on {}; try again when it is done", .0.display())]
+    Restoring(PathBuf),
+    /// The folder holds what the backup has not.
+    #[error(
+        "{} holds data that the backup has not (workspaces {workspaces}); to restore nevertheless, add --force: what is there now \
+         is kept beside it", .dir.display()
+    )]
+    NewerData {
+        /// The folder.
+        dir: PathBuf,
+        /// The ids of the workspaces.
+        workspaces: String,
+    },
+    /// Whether the folder holds what the backup has not cannot be told.
+    #[error(
+        "the data in {} cannot be read, and may be newer than the backup ({why}); to restore nevertheless, add --force: what is \
+         there now is kept beside it", .dir.display()
+    )]
+    UnreadableData {
+        /// The folder.
+        dir: PathBuf,
+        /// Why it cannot be read.
+        why: String,
     },
     /// A file operation failed.
     #[error("{what}: {source}")]

@@ -4,46 +4,22 @@
 
 mod common;
 
+use common::stranger::{Stranger, bearer, hello};
 use common::{Server, code, contact, done, path_of};
-use roadbook_core::sync::wire::{
-    self, HelloRequest, HelloResponse, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenRequest, TokenResponse,
-};
+use roadbook_core::sync::wire::{self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
+use roadbook_server::serve::Door;
 use roadbook_tests::{Device, World};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 
-fn hello(server: &Server) -> HelloResponse {
-    let hello = HelloRequest { protocol_min: 1, protocol_max: 1, app_version: "0".into() };
-    wire::decode(&server.post("/v1/hello", None, &wire::encode(&hello).unwrap()).body).unwrap()
-}
-
-/// A client without a book.
-struct Stranger(SigningKey);
-
-impl Stranger {
-    fn join(&self, server: &Server, hello: &HelloResponse, code: &str) -> roadbook_core::sync::Response {
-        let challenge = wire::join_challenge(&hello.server_id, &hello.nonce, code);
-        let join = JoinRequest {
-            code: code.into(),
-            public_key: self.0.verifying_key().to_bytes().to_vec(),
-            device_name: "Tablet".into(),
-            nonce: hello.nonce.clone(),
-            signature: self.0.sign(&challenge).to_bytes().to_vec(),
-        };
-        server.post("/v1/join", None, &wire::encode(&join).unwrap())
-    }
-
-    fn token(&self, server: &Server, hello: &HelloResponse, device: &[u8]) -> roadbook_core::sync::Response {
-        let challenge = wire::token_challenge(&hello.server_id, &hello.nonce, device);
-        let signature = self.0.sign(&challenge).to_bytes().to_vec();
-        let request = TokenRequest { device: device.to_vec(), nonce: hello.nonce.clone(), signature };
-        server.post("/v1/token", None, &wire::encode(&request).unwrap())
-    }
-}
-
-fn bearer(token: &[u8]) -> String {
-    format!("Bearer {}", data_encoding::BASE64URL_NOPAD.encode(token))
+/// A join as a proxy passes it on.
+fn join_through(server: &Server, forwarded: &str, join: &[u8]) -> roadbook_core::sync::Response {
+    let head = format!(
+        "POST /v1/join HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-forwarded-for: {forwarded}\r\ncontent-length: {}\r\n\r\n",
+        join.len()
+    );
+    server.exchange(head.as_bytes(), join)
 }
 
 #[test]
@@ -79,20 +55,43 @@ fn an_invitation_that_has_ended_is_refused() {
 }
 
 #[test]
-fn guessing_at_invitations_ends_after_ten() {
+fn guessing_at_invitations_ends_after_ten_for_the_one_who_guesses_and_for_nobody_else() {
     let world = World::new(43);
-    let server = Server::new(&world);
+    let mut kept = Server::new(&world);
+    kept.stop();
+    let door = Door { trusted: vec!["127.0.0.1".parse().unwrap()], ..Door::default() };
+    let server = Server::start_with(&kept.dir, &world, door);
     let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
     let hello = hello(&server);
+    let from =
+        |source: &str, code: &str| join_through(&server, &format!("9.9.9.9, {source}"), &stranger.join_request(&hello, code));
     for at in 0..10 {
-        assert_eq!(code(&stranger.join(&server, &hello, &format!("AAAA-BBBB-CCCC-DDDD-00{at:02}"))), "invitation_invalid");
+        let source = format!("2001:db8::{at}");
+        assert_eq!(code(&from(&source, &format!("AAAA-BBBB-CCCC-DDDD-00{at:02}"))), "invitation_invalid");
     }
-    let answer = stranger.join(&server, &hello, "AAAA-BBBB-CCCC-DDDD-EEEE");
+    let answer = from("2001:db8::ffff", "AAAA-BBBB-CCCC-DDDD-EEEE");
     assert_eq!((answer.status, code(&answer).as_str()), (429, "too_many"));
     let error: wire::ErrorResponse = wire::decode(&answer.body).unwrap();
     assert!((1..=61).contains(&error.retry_after_s.unwrap()));
+    // Whoever has an invitation joins as ever.
+    assert_eq!(from("2001:db8:0:1::1", &server.invite("Boris Król")).status, 200);
+    done(server.join(&Device::new(&world), &server.invite("Anna Berg")));
     world.pass(61_000);
-    assert_eq!(code(&stranger.join(&server, &hello, "AAAA-BBBB-CCCC-DDDD-EEEE")), "invitation_invalid");
+    assert_eq!(code(&from("2001:db8::ffff", "AAAA-BBBB-CCCC-DDDD-EEEE")), "invitation_invalid");
+}
+
+#[test]
+fn nobody_chooses_a_source_without_a_trusted_proxy() {
+    let world = World::new(51);
+    let server = Server::new(&world);
+    let stranger = Stranger(SigningKey::from_bytes(&[1; 32]));
+    let hello = hello(&server);
+    let mut last = None;
+    for at in 0..11 {
+        let join = stranger.join_request(&hello, "AAAA-BBBB-CCCC-DDDD-EEEE");
+        last = Some(code(&join_through(&server, &format!("203.0.113.{at}"), &join)));
+    }
+    assert_eq!(last.as_deref(), Some("too_many"));
 }
 
 #[test]
@@ -105,7 +104,7 @@ fn a_wrong_signature_gets_nothing() {
     let answer = thief.token(&server, &first, &joined.device);
     assert_eq!((answer.status, code(&answer).as_str()), (403, "unknown_device"));
     assert_eq!(code(&owner.token(&server, &first, &[9; 16])), "unknown_device");
-    let token: TokenResponse = wire::decode(&owner.token(&server, &first, &joined.device).body).unwrap();
+    let token: TokenResponse = wire::decode(&owner.token(&server, &hello(&server), &joined.device).body).unwrap();
     assert_eq!(token.expires_in_s, 900);
     assert!(server.sync_raw(&bearer(&token.token), &SyncRequest::default()).is_ok());
     // A signature over another code than the one that is sent.
@@ -120,7 +119,7 @@ fn a_wrong_signature_gets_nothing() {
     };
     assert_eq!(code(&server.post("/v1/join", None, &wire::encode(&join).unwrap())), "unknown_device");
     // The invitation is as good as before.
-    assert_eq!(thief.join(&server, &first, &invitation).status, 200);
+    assert_eq!(thief.join(&server, &hello(&server), &invitation).status, 200);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roadbook-server");
 
 fn run(data: &Path, args: &[&str]) -> Output {
-    let (verb, rest) = args.split_at(if args[0] == "invite" { 1 } else { 2 });
+    let (verb, rest) = args.split_at(if ["invite", "backup", "restore", "doctor"].contains(&args[0]) { 1 } else { 2 });
     Command::new(PROGRAM).args(verb).arg("--data").arg(data).args(rest).output().unwrap()
 }
 
@@ -64,6 +64,13 @@ fn all_verbs_work_beside_a_running_server() {
     assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("state hash"));
     assert!(out(run(&data, &["device", "list", "--workspace", "Meyer & Söhne"])).contains("No device"));
 
+    let file = dir.path().join("monday.backup");
+    let printed = out(run(&data, &["backup", "--check", "-o", file.to_str().unwrap()]));
+    assert!(printed.starts_with("Backed up 1 workspace with 0 records, ") && printed.contains("whole"), "{printed}");
+    assert!(err(run(&data, &["backup", "-o", file.to_str().unwrap()])).contains("--force"));
+    assert!(out(run(&data, &["doctor"])).contains("Looked at 0 records in 1 workspaces: everything fits together."));
+    assert!(err(run(&data, &["restore", file.to_str().unwrap()])).contains("stop it first"));
+
     let stopped = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
     assert!(stopped.success());
     assert!(child.wait().unwrap().success());
@@ -73,6 +80,12 @@ fn all_verbs_work_beside_a_running_server() {
     assert!(!log.contains("Anna") && !log.contains(code) && !log.contains("Meyer"), "{log}");
     // The database was closed: nothing is left in its log.
     assert!(!data.join("roadbook-server.db-wal").exists());
+    let printed = out(run(&data, &["restore", file.to_str().unwrap()]));
+    assert!(
+        printed.starts_with("Restored 1 workspace with 0 records, ") && printed.contains("Open invitations that ended: 1"),
+        "{printed}"
+    );
+    assert!(out(run(&data, &["workspace", "show", "Meyer & Söhne"])).contains("restored    20"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -80,6 +93,18 @@ fn all_verbs_work_beside_a_running_server() {
         assert_eq!(mode(&data.join("roadbook-server.secret")), 0o600);
         assert_eq!(mode(&data), 0o700);
     }
+}
+
+#[test]
+fn the_doctor_says_with_its_exit_code_that_a_person_is_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    out(run(dir.path(), &["workspace", "create", "Firm"]));
+    let conn = rusqlite::Connection::open(dir.path().join("roadbook-server.db")).unwrap();
+    conn.execute("UPDATE workspace SET seq = 1", []).unwrap();
+    let found = run(dir.path(), &["doctor", "--repair"]);
+    let text = String::from_utf8(found.stdout).unwrap();
+    assert!(text.contains("gap at number 1 (needs a person)") && text.contains(": 1 finding."), "{text}");
+    assert_eq!(found.status.code(), Some(4));
 }
 
 #[test]

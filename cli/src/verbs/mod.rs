@@ -7,10 +7,13 @@ mod review;
 mod start;
 mod sync;
 
+use std::path::PathBuf;
+
 use roadbook_core::Book;
 
 use crate::args::{Cli, Verb};
-use crate::failure::{OK, Outcome};
+use crate::failure::{Failure, OK, Outcome};
+use crate::http::Client;
 use crate::say::Say;
 use crate::store::Location;
 
@@ -18,20 +21,29 @@ use crate::store::Location;
 pub(crate) struct Run<'a> {
     pub at: Location,
     pub say: &'a Say,
+    /// A file with the authorities to believe in place of the system's.
+    pub ca: Option<PathBuf>,
 }
 
 impl Run<'_> {
     fn open(&self) -> Outcome<Book> {
         Ok(self.at.open()?)
     }
+
+    fn client(&self) -> Outcome<Client> {
+        let client = self.ca.as_deref().map_or_else(|| Ok(Client::new()), Client::with_authorities);
+        client.map_err(|error| Failure::new("ca", format!("The authorities cannot be used: {error}")))
+    }
 }
 
 /// Runs the verb and returns the exit code.
 pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
-    let run = Run { at: Location::new(cli.global.store, cli.global.key_file)?, say };
+    let run = Run { at: Location::new(cli.global.store, cli.global.key_file)?, say, ca: cli.global.ca };
     let done = match cli.verb {
         Verb::Init { region } => start::init(&run, region.as_deref()),
-        Verb::Join { url, invite, device_name, region } => sync::join(&run, &url, &invite, device_name, region.as_deref()),
+        Verb::Join { url, invite, invite_file, device_name, region } => {
+            sync::code(invite, invite_file).and_then(|code| sync::join(&run, &url, &code, device_name, region.as_deref()))
+        }
         Verb::Sync { deadline } => sync::sync(&run, deadline),
         Verb::Status => sync::status(&run),
         Verb::Contact(verb) => records::run(&run, verb),

@@ -1,5 +1,7 @@
 //! Joining a workspace, syncing, and how this device stands.
 
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use roadbook_core::book::Status;
@@ -9,21 +11,40 @@ use serde_json::{Value, json};
 
 use super::{Run, start};
 use crate::failure::{Failure, FieldProblem, Outcome};
-use crate::http::{Client, Trip, drive, is_https};
+use crate::http::{Trip, drive};
 use crate::say::{count, line, size, time};
 use crate::store::StoreError;
 
-const NO_TLS: &str = "this build has no TLS yet: use an http:// address, inside your own network or through a tunnel";
+/// The most bytes that are read for a code: it is much shorter.
+const MAX_CODE: u64 = 1000;
+
+/// The code of an invitation, from where its user gave it.
+pub(super) fn code(typed: Option<String>, file: Option<PathBuf>) -> Outcome<String> {
+    let read = |source: &mut dyn std::io::Read, name: &dyn std::fmt::Display| {
+        let mut text = String::new();
+        std::io::Read::take(source, MAX_CODE)
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::io(format!("cannot read the invitation from {name}"), &error))?;
+        Ok(text.trim().to_owned())
+    };
+    match (typed, file) {
+        (Some(dash), _) if dash == "-" => read(&mut std::io::stdin().lock(), &"standard input"),
+        (Some(typed), _) => Ok(typed),
+        (None, Some(path)) => {
+            let failed = |error| Failure::io(format!("cannot read the invitation from {}", path.display()), &error);
+            read(&mut std::fs::File::open(&path).map_err(failed)?, &path.display())
+        }
+        (None, None) => Ok(String::new()),
+    }
+}
 
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
     let wrong = |field: &str, message: String| Failure::invalid(vec![FieldProblem::format(field, message)]);
-    // Before a book is made for an address that cannot be one.
-    if is_https(url) {
-        return Err(Failure::new("no_tls", NO_TLS));
+    // Before a book is made for an address that cannot be one, or with authorities that cannot be read.
+    if !["https://", "http://"].iter().any(|scheme| url.trim().starts_with(scheme)) {
+        return Err(wrong("url", format!("“{}” is no address of a server (one looks like https://crm.example)", line(url))));
     }
-    if !url.trim().starts_with("http://") {
-        return Err(wrong("url", format!("“{}” is no address of a server (one looks like http://crm.example:7400)", line(url))));
-    }
+    let client = run.client()?;
     let region = start::region(typed)?;
     let (book, made) = match run.at.open() {
         Err(StoreError::NoBook { .. }) => {
@@ -42,7 +63,7 @@ pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String
         }
         other => other?,
     };
-    let trip = drive(&mut session, &Client::new());
+    let trip = drive(&mut session, &client);
     drop(session);
     let trip = match trip {
         Err(Error::Invalid(problems)) if problems.iter().any(|problem| problem.field == "workspace") => {
@@ -59,11 +80,8 @@ pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String
 pub(super) fn sync(run: &Run<'_>, deadline: Option<u32>) -> Outcome {
     let book = Arc::new(run.open()?);
     let server = book.status()?.server.unwrap_or_default();
-    if is_https(&server) {
-        return Err(Failure::new("no_tls", NO_TLS));
-    }
     let mut session = Session::sync(&book, deadline.map(|seconds| seconds.saturating_mul(1000)))?;
-    let trip = drive(&mut session, &Client::new())?;
+    let trip = drive(&mut session, &run.client()?)?;
     drop(session);
     tell(run, &book, &server, &trip, false)
 }

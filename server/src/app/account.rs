@@ -9,13 +9,13 @@ use roadbook_core::sync::wire::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::Answer;
 use super::guesses::Guesses;
+use super::{Answer, Source};
 use crate::data::Data;
 use crate::error::Error;
 use crate::invitation;
 use crate::rejection::Rejection;
-use crate::store::{Device, DeviceId, Joined, Joining, Session, Store};
+use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Session, Store};
 
 /// Most bytes that the message of a stranger may unfold to.
 const STRANGER: usize = 64 * 1024;
@@ -53,7 +53,7 @@ pub(super) fn hello(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
 }
 
 /// `POST /v1/join`.
-pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -> Answer {
+pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, source: Source, body: &[u8]) -> Answer {
     let now_ms = env.now().ms;
     let join: JoinRequest = wire::decode_within(body, STRANGER).map_err(|_| malformed("the body is no join"))?;
     check_nonce(data, &join.nonce, now_ms)?;
@@ -61,7 +61,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
     if join.code.len() > 100 {
         return Err(malformed("the code is too long"));
     }
-    if let Some(seconds) = guesses.wait_s(now_ms) {
+    if let Some(seconds) = guesses.wait_s(source, now_ms) {
         return Err(Rejection {
             code: ErrorCode::TooMany,
             message: "too many wrong invitations; wait",
@@ -77,7 +77,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
         Joined::Device(joined) => *joined,
         Joined::Revoked => return Err(revoked()),
         Joined::Invalid => {
-            guesses.wrong(now_ms);
+            guesses.wrong(source, now_ms);
             return Err(Rejection::new(ErrorCode::InvitationInvalid, "the invitation is unknown, used or has ended"));
         }
     };
@@ -87,7 +87,7 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, body: &[u8]) -
         person: device.person.0.to_vec(),
         workspace: workspace.id.0.to_vec(),
         workspace_name: workspace.name,
-        token: new_token(data, env, &device)?,
+        token: new_token(data, env, &device, &join.nonce)?,
     };
     Ok(wire::encode(&response).map_err(Error::from)?)
 }
@@ -103,24 +103,33 @@ pub(super) fn token(data: &Data, env: &dyn Env, body: &[u8]) -> Answer {
     if device.revoked_ms.is_some() {
         return Err(revoked());
     }
-    Ok(wire::encode(&new_token(data, env, &device)?).map_err(Error::from)?)
+    Ok(wire::encode(&new_token(data, env, &device, &request.nonce)?).map_err(Error::from)?)
 }
 
-fn new_token(data: &Data, env: &dyn Env, device: &Device) -> Result<TokenResponse, Error> {
+/// A token for a nonce, which gives no second one: whoever repeats a request that they saw gets nothing.
+fn new_token(data: &Data, env: &dyn Env, device: &Device, nonce: &[u8]) -> Result<TokenResponse, Rejection> {
     let mut token = [0u8; 32];
     env.fill(&mut token);
     let now_ms = env.now().ms;
     let expires_ms = now_ms.saturating_add(i64::from(TOKEN_S) * 1000);
     // Who reads the database finds nothing that could be sent.
-    data.store.add_token(device, Sha256::digest(token).into(), expires_ms, now_ms)?;
-    Ok(TokenResponse { token: token.to_vec(), expires_in_s: TOKEN_S })
+    let kept = NewToken { hash: Sha256::digest(token).into(), nonce, expires_ms, now_ms };
+    if data.store.add_token(device, &kept)? {
+        Ok(TokenResponse { token: token.to_vec(), expires_in_s: TOKEN_S })
+    } else {
+        Err(nonce_expired())
+    }
+}
+
+fn nonce_expired() -> Rejection {
+    Rejection::new(ErrorCode::NonceExpired, "the nonce has ended or was used; say hello again")
 }
 
 fn check_nonce(data: &Data, nonce: &[u8], now_ms: i64) -> Result<(), Rejection> {
     if data.secret.is_good(nonce, now_ms) {
         return Ok(());
     }
-    Err(Rejection::new(ErrorCode::NonceExpired, "the nonce has ended; say hello again"))
+    Err(nonce_expired())
 }
 
 fn check_signature(public_key: &[u8; 32], challenge: &[u8], signature: &[u8]) -> Result<(), Rejection> {

@@ -3,7 +3,9 @@
 mod account;
 mod body;
 mod guesses;
+mod source;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ use crate::rejection::Rejection;
 use crate::store::DeviceId;
 use crate::sync::{self, Done};
 use guesses::Guesses;
+pub use source::{Peer, Source};
 
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(60);
@@ -33,16 +36,19 @@ struct Shared {
     data: Data,
     env: Arc<dyn Env>,
     guesses: Guesses,
+    /// The proxies whose word about a request's source counts.
+    trusted: Vec<IpAddr>,
     /// Turns of work that takes the processor: decoding, the gate, compression.
     turns: Semaphore,
 }
 
 type App = Arc<Shared>;
 
-/// The routes over a data folder.
-pub fn router(data: Data, env: Arc<dyn Env>) -> Router {
+/// The routes over a data folder. A connection's address comes with each request as [`Peer`]; what `trusted` proxies say
+/// about it counts more.
+pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let shared = Shared { data, env, guesses: Guesses::default(), turns: Semaphore::new(cores.saturating_mul(2)) };
+    let shared = Shared { data, env, guesses: Guesses::default(), trusted, turns: Semaphore::new(cores.saturating_mul(2)) };
     Router::new()
         .route("/health", get(health))
         .route("/v1/hello", post(hello))
@@ -145,8 +151,9 @@ async fn hello(State(app): State<App>, request: Request) -> Response {
 
 async fn join(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
+    let source = source::source(&request, &app.trusted);
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => blocking(&app, move |app| account::join(&app.data, app.env.as_ref(), &app.guesses, &body)).await,
+        Ok(body) => blocking(&app, move |app| account::join(&app.data, app.env.as_ref(), &app.guesses, source, &body)).await,
         Err(rejection) => Err(rejection),
     };
     finish("/v1/join", started, &note, answer)

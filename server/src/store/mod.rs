@@ -3,6 +3,7 @@
 //!
 //! All calls block: they are made from threads that may.
 
+mod audit;
 mod ids;
 mod sqlite;
 
@@ -10,9 +11,11 @@ use roadbook_core::document::{Actor, ChangeHash};
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 
+pub use audit::{Group, LooseEnd, StoredChange};
 pub use ids::{DeviceId, PersonId, WorkspaceId};
 pub use roadbook_core::access::Role;
-pub use sqlite::{DATABASE, SqliteStore};
+pub use sqlite::{Contents, DATABASE, NewHistory, SqliteStore, Standing};
+pub(crate) use sqlite::{FolderLock, begin_again, copy, fold_log, lacks, revoked_in};
 
 use crate::error::Result;
 
@@ -29,8 +32,21 @@ pub struct Workspace {
     pub seq: u64,
     /// Changes above this number are all kept.
     pub kept_from: u64,
+    /// Changes up to this number have been dropped, where a snapshot stands for them.
+    pub trimmed_to: u64,
     /// The version of the directory.
     pub directory: u64,
+    /// The last restore from a backup; `None` where there was none.
+    pub restored: Option<Restored>,
+}
+
+/// A restore from a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// When it was, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The last number that the backup had given.
+    pub seq: u64,
 }
 
 /// A person of a workspace.
@@ -61,6 +77,8 @@ pub struct Device {
     pub last_seen_ms: i64,
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
+    /// The epoch under which it last synced.
+    pub epoch: Option<[u8; 16]>,
 }
 
 /// A device that takes an invitation.
@@ -87,6 +105,19 @@ pub enum Joined {
     Invalid,
     /// The code was used by this device, which was revoked since.
     Revoked,
+}
+
+/// A token to keep.
+#[derive(Debug, Clone, Copy)]
+pub struct NewToken<'a> {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The nonce that it was asked for with.
+    pub nonce: &'a [u8],
+    /// When it ends, in milliseconds since 1970; after the nonce does.
+    pub expires_ms: i64,
+    /// The present time, in milliseconds since 1970.
+    pub now_ms: i64,
 }
 
 /// Who asks, by the token of the request.
@@ -251,6 +282,20 @@ pub trait View {
     fn others_changes(&self, doc: RecordId, after: u64, own: Own) -> Result<OthersChanges>;
     /// These changes in envelopes, each after those it depends on.
     fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>>;
+    /// How many changes with later numbers each device wrote. Reads all changes of the workspace.
+    fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>>;
+    /// All kept changes of a record, each after those it depends on.
+    fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>>;
+    /// The numbers above this one that have a running hash or changes, in their order. Reads all changes of the workspace.
+    fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()>;
+    /// The first number with a running hash; `None` before the first group.
+    fn chain_begins(&self) -> Result<Option<u64>>;
+    /// The number that the feed had come to at a time, in milliseconds since 1970; `None` before the first that is noted.
+    fn marked(&self, at_ms: i64) -> Result<Option<u64>>;
+    /// The records that have changes with numbers up to this one. Reads all changes of the workspace.
+    fn records_changed_until(&self, seq: u64) -> Result<Vec<RecordId>>;
+    /// Rows of the workspace that belong to nothing.
+    fn loose_ends(&self) -> Result<Vec<LooseEnd>>;
 }
 
 /// What a device has just sent itself: its changes with later numbers. Its older ones beyond its cursor it has lost,
@@ -281,6 +326,16 @@ pub trait Commit: View {
     fn put_doc(&self, doc: &DocWrite) -> Result<()>;
     /// Notes what was answered to a group.
     fn put_verdict(&self, device: DeviceId, group: &[u8], verdict: &StoredVerdict, now_ms: i64) -> Result<()>;
+    /// Says that changes up to a number may be missing: devices that lack them get whole records.
+    fn keep_changes_from(&self, seq: u64) -> Result<()>;
+    /// Drops the changes of a record up to a number. Gives how many.
+    fn drop_changes(&self, doc: RecordId, until: u64) -> Result<usize>;
+    /// Drops the chain and the marks below a number.
+    fn keep_chain_from(&self, seq: u64) -> Result<()>;
+    /// Notes that the changes up to a number have been dropped.
+    fn trimmed_to(&self, seq: u64) -> Result<()>;
+    /// Notes that a device synced under an epoch.
+    fn synced_under(&self, device: DeviceId, epoch: [u8; 16]) -> Result<()>;
     /// Notes that a device was there.
     fn seen(&self, device: DeviceId, now_ms: i64) -> Result<()>;
 }
@@ -314,15 +369,16 @@ pub trait Store: Send + Sync {
     fn device(&self, id: DeviceId) -> Result<Option<Device>>;
     /// Revokes a device; its tokens end at once. Gives whether it was good until now.
     fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool>;
-    /// Keeps a token of a device, by its hash, and notes that the device was there.
-    fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()>;
+    /// Keeps a token of a device, and notes that the device was there. Gives `false`, and keeps nothing, where the nonce gave
+    /// a token before.
+    fn add_token(&self, device: &Device, token: &NewToken) -> Result<bool>;
     /// Who sends a token, expired or not.
     fn session(&self, hash: [u8; 32]) -> Result<Option<Session>>;
     /// Reads one workspace at one moment.
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
     /// Writes to one workspace: all of it, durably, or nothing. When it returns, the data is on the disk.
     fn commit(&self, workspace: WorkspaceId, write: &mut dyn FnMut(&dyn Commit) -> Result<()>) -> Result<()>;
-    /// Forgets what has ended: tokens, invitations, and verdicts of 90 days ago.
+    /// Forgets what has ended: tokens, invitations, and verdicts of 90 days ago. Notes once a day how far each feed is.
     fn tidy(&self, now_ms: i64) -> Result<()>;
     /// Closes the store; every later call gives [`crate::Error::Closed`].
     fn close(&self);

@@ -2,13 +2,15 @@
 //!
 //! The feed is state: a record stands in it at the number of its *last* change. A device that stopped in the middle of
 //! a walk has therefore not seen everything below the place where it stopped: what changed again meanwhile moved on.
-//! So a cursor says two things: below which number everything is known, and how far the present walk has come.
+//! So a cursor says two things: below which number everything is known, and how far the present walk has come. And it
+//! says which history it is of, by the chain at the newest number when it was made: what the device pushed in the middle
+//! of a walk stands there, far beyond the place of the walk.
 //!
 //! | bytes | meaning |
 //! |---|---|
 //! | none | nothing is known |
 //! | 16: number, chain | everything up to the number is known |
-//! | 40: number, chain, known, id | everything up to `known`; of the walk beyond it, what stands up to (number, id) |
+//! | 48: newest, chain, known, number, id | everything up to `known`; of the walk beyond it, what stands up to (number, id) |
 
 use roadbook_core::id::RecordId;
 use sha2::{Digest as _, Sha256};
@@ -48,32 +50,34 @@ impl Position {
         if cursor.is_empty() {
             return Ok(Some(Self::START));
         }
-        let Some((seq, rest)) = cursor.split_first_chunk::<8>() else { return Ok(None) };
+        let Some((newest, rest)) = cursor.split_first_chunk::<8>() else { return Ok(None) };
         let Some((chain, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
-        let seq = u64::from_be_bytes(*seq);
-        let position = match rest.split_first_chunk::<8>() {
-            None if rest.is_empty() => Self::whole(seq),
-            Some((known, id)) => {
-                let (known, Some(id)) = (u64::from_be_bytes(*known), RecordId::from_slice(id)) else { return Ok(None) };
-                Self { known, after: (seq, id) }
-            }
-            None => return Ok(None),
+        let newest = u64::from_be_bytes(*newest);
+        let position = if rest.is_empty() {
+            Self::whole(newest)
+        } else {
+            let Some((known, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
+            let Some((seq, id)) = rest.split_first_chunk::<8>() else { return Ok(None) };
+            let Some(id) = RecordId::from_slice(id) else { return Ok(None) };
+            Self { known: u64::from_be_bytes(*known), after: (u64::from_be_bytes(*seq), id) }
         };
-        // A number that was never given has no chain: the client was further than this server is.
-        let same = chain_at(view, seq)?.is_some_and(|ours| ours == *chain);
-        Ok((same && position.known <= seq).then_some(position))
+        // A number that was never given has no chain: the client was further than this server is. One that was dropped has
+        // none either: whether the client is of this history cannot be told any more, and starting over loses nothing.
+        let same = chain_at(view, newest)?.is_some_and(|ours| ours == *chain);
+        Ok((same && position.known <= position.after.0 && position.after.0 <= newest).then_some(position))
     }
 
-    /// The cursor's bytes.
+    /// The cursor's bytes; `newest` is the last number that the workspace has given.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn write(&self, view: &dyn View) -> Result<Vec<u8>> {
-        let (seq, id) = self.after;
-        let mut cursor = seq.to_be_bytes().to_vec();
-        cursor.extend_from_slice(&chain_at(view, seq)?.unwrap_or(CHAIN_START));
-        if *self != Self::whole(seq) {
+    pub fn write(&self, newest: u64, view: &dyn View) -> Result<Vec<u8>> {
+        let mut cursor = newest.to_be_bytes().to_vec();
+        cursor.extend_from_slice(&chain_at(view, newest)?.unwrap_or(CHAIN_START));
+        if *self != Self::whole(newest) {
+            let (seq, id) = self.after;
             cursor.extend_from_slice(&self.known.to_be_bytes());
+            cursor.extend_from_slice(&seq.to_be_bytes());
             cursor.extend_from_slice(id.as_bytes());
         }
         Ok(cursor)

@@ -403,6 +403,7 @@ impl Judge<'_> {
     }
 }
 
-fn head_bytes(document: &Document) -> Vec<u8> {
+/// The heads of a document as they are stored.
+pub(crate) fn head_bytes(document: &Document) -> Vec<u8> {
     document.heads().iter().flat_map(|head| head.0).collect()
 }

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 use crate::rejection::Rejection;
 use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
 use cursor::Position;
+pub(crate) use cursor::{chain_at, next_chain};
+pub(crate) use judge::head_bytes;
 use judge::judge;
 
 /// The most groups of one request.
@@ -53,10 +55,17 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
     };
     let (verdicts, changes) = push(store, ws, session.device, &request, now_ms)?;
     let mut answered = None;
+    let mut returned = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
+        // Revoked while the body was on its way: what it pushed was refused, and it gets nothing either.
+        let device = view.device(session.device)?.filter(|device| device.revoked_ms.is_none()).ok_or(Error::Revoked)?;
+        if device.epoch != Some(workspace.epoch) {
+            returned = Some((workspace.epoch, workspace.restored));
+        }
         let page = pull::page(view, &workspace, Own { device: session.device, since }, &request, &position)?;
-        let newer = workspace.directory > request.directory;
+        // The numbers of another history say nothing about what the device has.
+        let newer = workspace.directory > request.directory || request.epoch.is_empty();
         answered = Some(SyncResponse {
             epoch: workspace.epoch.to_vec(),
             verdicts: verdicts.clone(),
@@ -68,6 +77,12 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
         });
         Ok(())
     })?;
+    if let Some((epoch, restored)) = returned {
+        store.commit(ws, &mut |tx| tx.synced_under(session.device, epoch))?;
+        if restored.is_some() {
+            tracing::info!(device = %session.device, workspace = %ws, changes, "a device is back after the restore");
+        }
+    }
     let response = answered.ok_or_else(|| Error::Internal("the store gave no view".into()))?;
     let done = Done { groups: request.groups.len(), changes, entries: response.entries.len() };
     let body = wire::encode(&response).map_err(Error::from)?;

@@ -84,7 +84,7 @@ pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &S
     let wanted = reader.wanted(request, &whole, budget.saturating_sub(used), entries.is_empty())?;
     // Before the changes that may build on them.
     entries.splice(0..0, wanted);
-    Ok(Page { entries, cursor: after.write(view)?, more })
+    Ok(Page { entries, cursor: after.write(workspace.seq, view)?, more })
 }
 
 impl Reader<'_> {

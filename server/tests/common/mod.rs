@@ -10,6 +10,8 @@
     clippy::string_slice
 )]
 
+pub mod stranger;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use roadbook_core::records::Contact;
 use roadbook_core::sync::wire::{self, SyncRequest, SyncResponse};
 use roadbook_core::sync::{End, Event, Request, Response, Session, Step};
 use roadbook_server::data::Data;
+use roadbook_server::serve::Door;
 use roadbook_server::store::{Role, Store, Workspace};
 use roadbook_server::{admin, serve};
 use roadbook_tests::{Device, World};
@@ -56,6 +59,11 @@ impl Server {
 
     /// A server over a folder that is there.
     pub fn start(dir: &Path, world: &Arc<World>) -> Self {
+        Self::start_with(dir, world, Door::default())
+    }
+
+    /// As `start`, behind a door.
+    pub fn start_with(dir: &Path, world: &Arc<World>, door: Door) -> Self {
         let data = Data::open(dir, world.as_ref()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(serve::listen("127.0.0.1:0".parse().unwrap(), false)).unwrap();
@@ -64,7 +72,7 @@ impl Server {
         let (served, env) = (data.clone(), world.clone());
         let thread = std::thread::spawn(move || {
             runtime
-                .block_on(serve::serve(listener, served, env, async {
+                .block_on(serve::serve(listener, door, served, env, async {
                     let _ = stopped.await;
                 }))
                 .unwrap();

@@ -3,15 +3,18 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{Error, Result};
-use crate::store::{Device, DeviceId, Joined, Joining, Person, PersonId, Session, Workspace, WorkspaceId};
+use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Restored, Session, Workspace, WorkspaceId};
 
 /// How long verdicts are kept, in milliseconds: 90 days.
 const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
 /// How long invitations are kept after their end, for a device that repeats its join.
 const INVITATIONS_MS: i64 = 90 * 24 * 3_600_000;
 
-const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory FROM workspace";
-pub(super) const DEVICE: &str = "SELECT ws, id, person, name, public_key, last_seen_ms, revoked_ms FROM device";
+/// The least time between two marks of one feed, in milliseconds: a day.
+const MARKS_MS: i64 = 24 * 3_600_000;
+
+const WORKSPACE: &str = "SELECT id, name, epoch, seq, kept_from, directory, restored_ms, restored_seq, trimmed_to FROM workspace";
+pub(super) const DEVICE: &str = "SELECT ws, id, person, name, public_key, last_seen_ms, revoked_ms, epoch FROM device";
 
 fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
     Ok(Workspace {
@@ -21,6 +24,11 @@ fn read_workspace(row: &Row<'_>) -> rusqlite::Result<Workspace> {
         seq: row.get::<_, i64>(3)?.unsigned_abs(),
         kept_from: row.get::<_, i64>(4)?.unsigned_abs(),
         directory: row.get::<_, i64>(5)?.unsigned_abs(),
+        trimmed_to: row.get::<_, i64>(8)?.unsigned_abs(),
+        restored: match (row.get(6)?, row.get::<_, Option<i64>>(7)?) {
+            (Some(at_ms), Some(seq)) => Some(Restored { at_ms, seq: seq.unsigned_abs() }),
+            _ => None,
+        },
     })
 }
 
@@ -33,6 +41,7 @@ pub(super) fn read_device(row: &Row<'_>) -> rusqlite::Result<Device> {
         public_key: row.get(4)?,
         last_seen_ms: row.get(5)?,
         revoked_ms: row.get(6)?,
+        epoch: row.get(7)?,
     })
 }
 
@@ -142,20 +151,22 @@ pub(super) fn revoke(tx: &Connection, ws: WorkspaceId, device: DeviceId, now_ms:
     Ok(revoked > 0)
 }
 
-pub(super) fn add_token(tx: &Connection, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()> {
-    tx.prepare_cached("DELETE FROM token WHERE expires_ms <= ?1")?.execute([now_ms])?;
-    tx.prepare_cached("INSERT INTO token(ws, hash, device, expires_ms) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-        device.workspace,
-        hash,
-        device.id,
-        expires_ms
-    ])?;
+pub(super) fn add_token(tx: &Connection, device: &Device, token: &NewToken<'_>) -> Result<bool> {
+    tx.prepare_cached("DELETE FROM token WHERE expires_ms <= ?1")?.execute([token.now_ms])?;
+    let added = tx
+        .prepare_cached(
+            "INSERT INTO token(ws, hash, device, expires_ms, nonce) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (nonce) DO NOTHING",
+        )?
+        .execute(params![device.workspace, token.hash, device.id, token.expires_ms, token.nonce])?;
+    if added == 0 {
+        return Ok(false);
+    }
     tx.prepare_cached("UPDATE device SET last_seen_ms = ?3 WHERE ws = ?1 AND id = ?2")?.execute(params![
         device.workspace,
         device.id,
-        now_ms
+        token.now_ms
     ])?;
-    Ok(())
+    Ok(true)
 }
 
 pub(super) fn session(conn: &Connection, hash: [u8; 32]) -> Result<Option<Session>> {
@@ -171,5 +182,10 @@ pub(super) fn tidy(tx: &Connection, now_ms: i64) -> Result<()> {
     tx.execute("DELETE FROM token WHERE expires_ms <= ?1", [now_ms])?;
     tx.execute("DELETE FROM invitation WHERE expires_ms <= ?1", [now_ms.saturating_sub(INVITATIONS_MS)])?;
     tx.execute("DELETE FROM verdict WHERE at_ms <= ?1", [now_ms.saturating_sub(VERDICTS_MS)])?;
+    tx.execute(
+        "INSERT INTO mark(ws, seq, at_ms) SELECT id, seq, ?1 FROM workspace WHERE seq > 0
+            AND NOT EXISTS (SELECT 1 FROM mark WHERE ws = workspace.id AND (seq >= workspace.seq OR at_ms > ?2))",
+        [now_ms, now_ms.saturating_sub(MARKS_MS)],
+    )?;
     Ok(())
 }

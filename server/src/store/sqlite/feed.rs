@@ -5,11 +5,11 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::Outcome;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{accounts, int};
+use super::{accounts, audit, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, OthersChanges, Own, Person, PersonId, StoredDoc,
-    StoredVerdict, View, Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person, PersonId, StoredChange,
+    StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -183,6 +183,45 @@ impl View for Feed<'_> {
             statement.query_map(params![self.ws, doc.as_bytes(), int(after), own.device, int(own.since)], |row| row.get(0))?;
         Ok(changes.collect::<Result<_, _>>()?)
     }
+
+    fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>> {
+        let sql = "SELECT device, count(*) FROM change WHERE ws = ?1 AND seq > ?2 GROUP BY device ORDER BY device";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let counts =
+            statement.query_map(params![self.ws, int(seq)], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>> {
+        audit::stored_changes(self.conn, self.ws, doc)
+    }
+
+    fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()> {
+        audit::each_group(self.conn, self.ws, after, visit)
+    }
+
+    fn chain_begins(&self) -> Result<Option<u64>> {
+        let sql = "SELECT min(seq) FROM chain WHERE ws = ?1";
+        let seq: Option<i64> = self.conn.prepare_cached(sql)?.query_row([self.ws], |row| row.get(0))?;
+        Ok(seq.map(i64::unsigned_abs))
+    }
+
+    fn marked(&self, at_ms: i64) -> Result<Option<u64>> {
+        let sql = "SELECT max(seq) FROM mark WHERE ws = ?1 AND at_ms <= ?2";
+        let seq: Option<i64> = self.conn.prepare_cached(sql)?.query_row(params![self.ws, at_ms], |row| row.get(0))?;
+        Ok(seq.map(i64::unsigned_abs))
+    }
+
+    fn records_changed_until(&self, seq: u64) -> Result<Vec<RecordId>> {
+        let sql = "SELECT DISTINCT doc FROM change WHERE ws = ?1 AND seq <= ?2";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let records = statement.query_map(params![self.ws, int(seq)], |row| read_id(row, 0))?;
+        Ok(records.collect::<Result<_, _>>()?)
+    }
+
+    fn loose_ends(&self) -> Result<Vec<LooseEnd>> {
+        audit::loose_ends(self.conn, self.ws)
+    }
 }
 
 impl Commit for Feed<'_> {
@@ -273,6 +312,37 @@ impl Commit for Feed<'_> {
                  ON CONFLICT (ws, device, grp) DO NOTHING",
             )?
             .execute(params![self.ws, device, group, verdict.hash, outcome, verdict.code, now_ms])?;
+        Ok(())
+    }
+
+    fn keep_changes_from(&self, seq: u64) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE workspace SET kept_from = max(kept_from, ?2) WHERE id = ?1")?
+            .execute(params![self.ws, int(seq)])?;
+        Ok(())
+    }
+
+    fn drop_changes(&self, doc: RecordId, until: u64) -> Result<usize> {
+        let sql = "DELETE FROM change WHERE ws = ?1 AND doc = ?2 AND seq <= ?3";
+        Ok(self.conn.prepare_cached(sql)?.execute(params![self.ws, doc.as_bytes(), int(until)])?)
+    }
+
+    fn keep_chain_from(&self, seq: u64) -> Result<()> {
+        for sql in ["DELETE FROM chain WHERE ws = ?1 AND seq < ?2", "DELETE FROM mark WHERE ws = ?1 AND seq < ?2"] {
+            self.conn.prepare_cached(sql)?.execute(params![self.ws, int(seq)])?;
+        }
+        Ok(())
+    }
+
+    fn trimmed_to(&self, seq: u64) -> Result<()> {
+        self.conn.prepare_cached("UPDATE workspace SET trimmed_to = ?2 WHERE id = ?1")?.execute(params![self.ws, int(seq)])?;
+        Ok(())
+    }
+
+    fn synced_under(&self, device: DeviceId, epoch: [u8; 16]) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE device SET epoch = ?3 WHERE ws = ?1 AND id = ?2")?
+            .execute(params![self.ws, device, epoch])?;
         Ok(())
     }
 

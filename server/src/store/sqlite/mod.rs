@@ -2,7 +2,10 @@
 //! line) work on the same file at the same time. The file is not encrypted.
 
 mod accounts;
+mod audit;
 mod feed;
+mod file;
+mod lock;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +14,20 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
+use super::{
+    Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Session, Store, View, Workspace, WorkspaceId,
+};
 use crate::error::{Error, Result};
 use feed::Feed;
+pub use file::{Contents, NewHistory, Standing};
+pub(crate) use file::{begin_again, copy, fold_log, lacks, revoked_in};
+pub(crate) use lock::FolderLock;
 
 /// The name of the database in the data folder.
 pub const DATABASE: &str = "roadbook-server.db";
 
 /// The migrations in their order; a released one is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("../sql/001_init.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../sql/001_init.sql"), include_str!("../sql/002_repair.sql")];
 
 /// `PRAGMA application_id` of a server's database: "Rbs1".
 const APPLICATION_ID: i32 = 0x5262_7331;
@@ -36,6 +44,8 @@ pub struct SqliteStore {
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
     closed: AtomicBool,
+    /// Says that the folder is in use, until the store is closed.
+    folder: Mutex<Option<FolderLock>>,
 }
 
 /// Takes a lock even after a panic elsewhere: a transaction that was left behind has rolled back.
@@ -49,6 +59,7 @@ impl SqliteStore {
     /// # Errors
     /// Those of SQLite.
     pub fn create(dir: &Path, server_id: [u8; 16], now_ms: i64) -> Result<Self> {
+        let folder = FolderLock::shared(dir)?;
         let path = dir.join(DATABASE);
         let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate(&mut conn)?;
@@ -57,24 +68,26 @@ impl SqliteStore {
             "INSERT INTO server(id, created_ms) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM server)",
             rusqlite::params![server_id, now_ms],
         )?;
-        Self::start(path, conn)
+        Self::start(path, conn, folder)
     }
 
     /// Opens the database in `dir`, and brings it to this release's schema.
     ///
     /// # Errors
-    /// [`Error::NoData`] where there is none; [`Error::UpgradeNeeded`] where a newer release wrote it.
+    /// [`Error::NoData`] where there is none; [`Error::UpgradeNeeded`] where a newer release wrote it;
+    /// [`Error::Restoring`] while a restore is at work.
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(DATABASE);
         if !path.exists() {
             return Err(Error::NoData(dir.to_owned()));
         }
+        let folder = FolderLock::shared(dir)?;
         let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut conn)?;
-        Self::start(path, conn)
+        Self::start(path, conn, folder)
     }
 
-    fn start(path: PathBuf, conn: Connection) -> Result<Self> {
+    fn start(path: PathBuf, conn: Connection, folder: FolderLock) -> Result<Self> {
         let server_id = conn.query_row("SELECT id FROM server", [], |row| row.get(0))?;
         Ok(Self {
             path,
@@ -82,7 +95,21 @@ impl SqliteStore {
             writer: Mutex::new(Some(conn)),
             readers: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
+            folder: Mutex::new(Some(folder)),
         })
+    }
+
+    /// What SQLite finds wrong with the file; nothing where it is whole. Reads every page.
+    ///
+    /// # Errors
+    /// Those of SQLite; so does the call below.
+    pub fn damage(&self) -> Result<Vec<String>> {
+        self.read(|conn| file::damage(conn).map_err(Error::from))
+    }
+
+    /// Workspaces that are not there and have rows in a table nevertheless.
+    pub fn lost_workspaces(&self) -> Result<Vec<(&'static str, WorkspaceId)>> {
+        self.read(audit::lost_workspaces)
     }
 
     /// Reads in one transaction, never waiting for a writer.
@@ -191,8 +218,8 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::revoke(tx, workspace, device, now_ms))
     }
 
-    fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()> {
-        self.write(|tx| accounts::add_token(tx, device, hash, expires_ms, now_ms))
+    fn add_token(&self, device: &Device, token: &NewToken<'_>) -> Result<bool> {
+        self.write(|tx| accounts::add_token(tx, device, token))
     }
 
     fn session(&self, hash: [u8; 32]) -> Result<Option<Session>> {
@@ -216,5 +243,6 @@ impl Store for SqliteStore {
         lock(&self.readers).clear();
         // The last connection to go folds the log back into the file.
         lock(&self.writer).take();
+        lock(&self.folder).take();
     }
 }
