@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roadbook_core::book as core;
 use roadbook_core::book::{
-    Conflict, ContactFilter, ContactSort, DealFilter, DealSort, FieldChange, Finding, Found, ImportReport, Person, RebuildReport,
-    Refusal, Status, TaskFilter, TaskSort,
+    Conflict, ContactFilter, ContactSort, DealFilter, DealSort, ExportReport, FieldChange, Finding, Found, ImportReport, Person,
+    RebuildReport, Refusal, Status, TaskFilter, TaskSort,
 };
 use roadbook_core::document::ActionId;
 use roadbook_core::env::SystemEnv;
@@ -416,13 +416,14 @@ impl BlockingBook {
         Ok(self.0.import_vcard(&file, std::io::BufReader::new(opened), &asked)?)
     }
 
-    /// Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
-    pub fn export_vcard(&self, file: String) -> Result<u64> {
+    /// Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+    /// opened is left out and reported.
+    pub fn export_vcard(&self, file: String) -> Result<ExportReport> {
         Ok(self.0.export_file(Path::new(&file), &|out| self.0.export_vcard(out))?)
     }
 
-    /// Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
-    pub fn export_json(&self, file: String) -> Result<u64> {
+    /// Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
+    pub fn export_json(&self, file: String) -> Result<ExportReport> {
         Ok(self.0.export_file(Path::new(&file), &|out| self.0.export_json(out))?)
     }
 

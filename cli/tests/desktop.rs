@@ -508,6 +508,34 @@ fn a_sound_book_is_told_so() {
 }
 
 #[test]
+fn an_export_without_a_damaged_record_says_so() {
+    let desk = Desk::new();
+    let key = [7; 32];
+    desk.write("book.key", &key);
+    desk.says(&["init"]);
+    desk.says(&["contact", "add", "Anna"]);
+    let boris = desk.add(&["contact", "add", "Boris"]);
+    let raw = rusqlite::Connection::open(desk.path("book").join("book.db")).unwrap();
+    raw.execute_batch(&roadbook_core::Key::new(key).pragma()).unwrap();
+    raw.execute_batch("PRAGMA cipher_plaintext_header_size = 32").unwrap();
+    let damaged = "UPDATE doc SET bytes = x'0001020304' WHERE n = (SELECT n FROM contact WHERE given_name = 'Boris')";
+    assert_eq!(raw.execute(damaged, []).unwrap(), 1);
+    drop(raw);
+
+    let output = desk.run(&["export", "--format", "vcard", "-o", "out.vcf"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(text(&output.stdout), "Wrote 1 record to out.vcf; 1 record was left out.\n");
+    let said = text(&output.stderr);
+    assert!(said.starts_with("contact Boris: ") && said.contains(&boris), "{said}");
+    assert!(std::fs::read_to_string(desk.path("out.vcf")).unwrap().contains("FN:Anna"));
+
+    let listed = desk.json(&["export", "--format", "vcard", "-o", "out.vcf"]);
+    assert_eq!((&listed["records"], &listed["left_out"][0]["id"]), (&1.into(), &boris.as_str().into()));
+    let all = desk.json(&["export", "--format", "json"]);
+    assert_eq!(all["left_out"][0]["headline"], "Boris", "what goes to standard output says itself what it lacks");
+}
+
+#[test]
 fn help_and_version_answer_without_a_book() {
     let desk = Desk::new();
     assert!(desk.says(&["--help"]).contains("Exit codes:"));

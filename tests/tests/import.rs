@@ -4,7 +4,7 @@
 
 use std::io::BufReader;
 
-use roadbook_core::book::{ContactFilter, ContactSort, ImportReport, Progress};
+use roadbook_core::book::{ContactFilter, ContactSort, ExportReport, ImportReport, Progress};
 use roadbook_core::records::Contact;
 use roadbook_core::sync::End;
 use roadbook_tests::relay::Relay;
@@ -110,7 +110,7 @@ fn an_export_comes_back_as_the_same_records() {
     let (device, other) = (Device::new(&world), Device::new(&world));
     import(&device, CARDS);
     let mut file = Vec::new();
-    assert_eq!(device.book.export_vcard(&mut file).unwrap(), 2);
+    assert_eq!(device.book.export_vcard(&mut file).unwrap().written, 2);
     let file = String::from_utf8(file).unwrap();
     let report = import(&device, &file);
     assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
@@ -169,4 +169,28 @@ fn a_file_is_there_whole_or_not_at_all() {
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap(), json);
     let left: Vec<_> = std::fs::read_dir(device.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(".part")), "{left:?}");
+}
+
+#[test]
+fn an_export_leaves_out_what_cannot_be_opened_and_names_it() {
+    let device = Device::new(&World::new(8));
+    import(&device, CARDS);
+    let damaged = only(&device, "pyotr").id.0;
+    device.raw().execute("UPDATE doc SET bytes = x'0001020304' WHERE id = ?1", [damaged.as_bytes()]).unwrap();
+    let left_out = |report: &ExportReport| {
+        assert_eq!((report.written, report.left_out.len()), (1, 1));
+        let left = &report.left_out[0];
+        assert_eq!((left.record.id, left.headline.as_str()), (damaged, "Pyotr Elkin"));
+        assert!(left.reason.contains("cannot be opened"), "{}", left.reason);
+    };
+    let mut cards = Vec::new();
+    left_out(&device.book.export_vcard(&mut cards).unwrap());
+    let cards = String::from_utf8(cards).unwrap();
+    assert!(cards.contains("Анна") && !cards.contains("Pyotr"), "{cards}");
+    let mut json = Vec::new();
+    left_out(&device.book.export_json(&mut json).unwrap());
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["contact"].as_array().unwrap().len(), 1);
+    assert_eq!((&json["left_out"][0]["id"], &json["left_out"][0]["kind"]), (&damaged.to_string().into(), &"contact".into()));
+    assert_eq!(device.book.status().unwrap().unreadable, 1, "the next sync fetches it");
 }

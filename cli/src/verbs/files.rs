@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use roadbook_core::Book;
-use roadbook_core::book::{ImportProblem, ImportReport, Progress};
+use roadbook_core::book::{ExportReport, ImportProblem, ImportReport, LeftOut, Progress};
 use roadbook_core::value::Region;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::failure::{Failure, OK, Outcome, PARTLY, plain};
 use crate::say::{count, line};
 use crate::store::sync_folder;
 
-/// Broken cards that are told line by line; the rest is counted.
+/// Broken cards, or records left out, that are told line by line; the rest is counted.
 const TOLD: usize = 20;
 
 /// One input of an import, opened before the first one is read: a mistyped name stops the whole, not the second half.
@@ -129,29 +129,54 @@ fn bar(run: &Run<'_>, input: &Input) -> ProgressBar {
     bar
 }
 
-pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf>) -> Outcome {
+pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf>) -> Outcome<u8> {
     let file = output.filter(|path| path != Path::new("-"));
     if file.is_none() && format == ExportFormat::Vcard && run.say.is_json() {
         return Err(Failure::usage("with --json a vCard export needs a file: -o FILE"));
     }
     let book = run.open()?;
-    let write = |out: &mut dyn Write| -> Outcome<u64> {
+    let write = |out: &mut dyn Write| -> Outcome<ExportReport> {
         Ok(match format {
             ExportFormat::Vcard => book.export_vcard(out)?,
             ExportFormat::Json => book.export_json(out)?,
         })
     };
-    let Some(path) = file else {
-        // Standard output is the export itself, and for JSON that is the one object.
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        write(&mut out)?;
-        return Ok(out.flush()?);
+    let report = match &file {
+        Some(path) => whole_file(path, write)?,
+        None => {
+            // Standard output is the export itself, and for JSON that is the one object, which names what it lacks.
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            let report = write(&mut out)?;
+            out.flush()?;
+            report
+        }
     };
-    let records = whole_file(&path, write)?;
-    run.say.answer(
-        || Ok(json!({"file": path.display().to_string(), "records": records})),
-        |out| Ok(writeln!(out, "Wrote {} to {}.", count(records, "record", "records"), path.display())?),
-    )
+    for LeftOut { record, headline, reason } in report.left_out.iter().take(TOLD) {
+        run.say.remark(&format!("{} {}: {}", record.kind, line(headline), line(reason)));
+    }
+    if report.left_out.len() > TOLD {
+        run.say.remark(&format!("and {} more records that were left out", report.left_out.len() - TOLD));
+    }
+    if let Some(path) = file {
+        let left_out = report.left_out.len() as u64;
+        run.say.answer(
+            || {
+                Ok(json!({
+                    "file": path.display().to_string(),
+                    "records": report.written,
+                    "left_out": report.left_out.iter().map(LeftOut::to_json).collect::<Vec<_>>(),
+                }))
+            },
+            |out| {
+                write!(out, "Wrote {} to {}", count(report.written, "record", "records"), path.display())?;
+                if left_out > 0 {
+                    write!(out, "; {} left out", count(left_out, "record was", "records were"))?;
+                }
+                Ok(writeln!(out, ".")?)
+            },
+        )?;
+    }
+    Ok(if report.left_out.is_empty() { OK } else { PARTLY })
 }
 
 /// Writes a file that is there whole or not at all: beside it first, onto the disk, then under its name.

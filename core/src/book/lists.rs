@@ -213,7 +213,7 @@ impl Book {
         filter: impl FnOnce(&mut List<'_>) -> Result<()>,
     ) -> Result<Page<R>> {
         self.read(|conn| {
-            let mut list = List { conn, definition: R::DEFINITION, conditions: Vec::new(), bound: Vec::new() };
+            let mut list = List::new(conn, R::DEFINITION);
             filter(&mut list)?;
             list.page(order, after, limit.clamp(1, MAX_PAGE))
         })
@@ -227,7 +227,7 @@ impl Book {
         self.read(|conn| {
             let mut found = Vec::new();
             for kind in Kind::ALL {
-                let mut list = List { conn, definition: kind.definition(), conditions: Vec::new(), bound: Vec::new() };
+                let mut list = List::new(conn, kind.definition());
                 if !list.common(text, false) {
                     return Ok(Vec::new());
                 }
@@ -239,6 +239,13 @@ impl Book {
     }
 }
 
+/// What a record is called by its row, which is there also while its document cannot be opened; `None` where it has none.
+pub(super) fn row_headline(conn: &Connection, kind: Kind, id: RecordId) -> Result<Option<String>> {
+    let mut list = List::new(conn, kind.definition());
+    list.and("d.id = ?", [Sql::Blob(id.as_bytes().to_vec())]);
+    Ok(list.headlines(1)?.pop().map(|found| found.headline))
+}
+
 /// A query over one kind's table in the making.
 struct List<'c> {
     conn: &'c Connection,
@@ -247,7 +254,11 @@ struct List<'c> {
     bound: Vec<Sql>,
 }
 
-impl List<'_> {
+impl<'c> List<'c> {
+    fn new(conn: &'c Connection, definition: &'static Definition) -> Self {
+        Self { conn, definition, conditions: Vec::new(), bound: Vec::new() }
+    }
+
     fn and<const N: usize>(&mut self, condition: &str, bound: [Sql; N]) {
         self.conditions.push(condition.to_owned());
         self.bound.extend(bound);

@@ -28,15 +28,17 @@ extension Book {
         }
     }
 
-    /// Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
+    /// Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all. A record that cannot be opened
+    /// is left out of it and named in the report.
     @discardableResult
-    public func exportVCard(file: URL) async throws -> UInt64 {
+    public func exportVCard(file: URL) async throws -> ExportReport {
         try await long { try $0.exportVcard(file: file.path) }
     }
 
-    /// Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
+    /// Writes all living records as JSON into a file, as ``exportVCard(file:)``; the file names the records that were left
+    /// out, too.
     @discardableResult
-    public func exportJSON(file: URL) async throws -> UInt64 {
+    public func exportJSON(file: URL) async throws -> ExportReport {
         try await long { try $0.exportJson(file: file.path) }
     }
 }

@@ -383,12 +383,12 @@ void uniffi_roadbook_ffi_fn_method_blockingbook_drop_draft(uint64_t ptr, RustBuf
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_JSON
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_JSON
-uint64_t uniffi_roadbook_ffi_fn_method_blockingbook_export_json(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_export_json(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_VCARD
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_VCARD
-uint64_t uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_HISTORY

@@ -717,14 +717,15 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func dropDraft(name: String) throws 
     
     /**
-     * Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
+     * Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
      */
-    func exportJson(file: String) throws  -> UInt64
+    func exportJson(file: String) throws  -> ExportReport
     
     /**
-     * Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
+     * Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+     * opened is left out and reported.
      */
-    func exportVcard(file: String) throws  -> UInt64
+    func exportVcard(file: String) throws  -> ExportReport
     
     /**
      * The changes of a record, oldest first.
@@ -1153,10 +1154,10 @@ open func dropDraft(name: String)throws   {try rustCallWithError(FfiConverterTyp
 }
     
     /**
-     * Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
+     * Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
      */
-open func exportJson(file: String)throws  -> UInt64  {
-    return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
+open func exportJson(file: String)throws  -> ExportReport  {
+    return try  FfiConverterTypeExportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_export_json(
             self.uniffiCloneHandle(),
@@ -1166,10 +1167,11 @@ open func exportJson(file: String)throws  -> UInt64  {
 }
     
     /**
-     * Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
+     * Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+     * opened is left out and reported.
      */
-open func exportVcard(file: String)throws  -> UInt64  {
-    return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
+open func exportVcard(file: String)throws  -> ExportReport  {
+    return try  FfiConverterTypeExportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(
             self.uniffiCloneHandle(),
@@ -4395,6 +4397,75 @@ public func FfiConverterTypeEditsApplied_lower(_ value: EditsApplied) -> RustBuf
 
 
 /**
+ * What an export did.
+ */
+public struct ExportReport: Equatable, Hashable {
+    /**
+     * Records written.
+     */
+    public var written: UInt64
+    /**
+     * Living records that are not in the file, in its order.
+     */
+    public var leftOut: [LeftOut]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Records written.
+         */written: UInt64, 
+        /**
+         * Living records that are not in the file, in its order.
+         */leftOut: [LeftOut]) {
+        self.written = written
+        self.leftOut = leftOut
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension ExportReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExportReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ExportReport {
+        return
+            try ExportReport(
+                written: FfiConverterUInt64.read(from: &buf), 
+                leftOut: FfiConverterSequenceTypeLeftOut.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ExportReport, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.written, into: &buf)
+        FfiConverterSequenceTypeLeftOut.write(value.leftOut, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lift(_ buf: RustBuffer) throws -> ExportReport {
+    return try FfiConverterTypeExportReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lower(_ value: ExportReport) -> RustBuffer {
+    return FfiConverterTypeExportReport.lower(value)
+}
+
+
+/**
  * One field of a change.
  */
 public struct FieldChange: Equatable, Hashable {
@@ -4925,6 +4996,85 @@ public func FfiConverterTypeInstant_lift(_ buf: RustBuffer) throws -> Instant {
 #endif
 public func FfiConverterTypeInstant_lower(_ value: Instant) -> RustBuffer {
     return FfiConverterTypeInstant.lower(value)
+}
+
+
+/**
+ * A record that an export left out.
+ */
+public struct LeftOut: Equatable, Hashable {
+    /**
+     * The record.
+     */
+    public var record: RecordLink
+    /**
+     * What lists call it.
+     */
+    public var headline: String
+    /**
+     * Why, in words for a person.
+     */
+    public var reason: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The record.
+         */record: RecordLink, 
+        /**
+         * What lists call it.
+         */headline: String, 
+        /**
+         * Why, in words for a person.
+         */reason: String) {
+        self.record = record
+        self.headline = headline
+        self.reason = reason
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension LeftOut: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLeftOut: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LeftOut {
+        return
+            try LeftOut(
+                record: FfiConverterTypeRecordLink.read(from: &buf), 
+                headline: FfiConverterString.read(from: &buf), 
+                reason: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LeftOut, into buf: inout [UInt8]) {
+        FfiConverterTypeRecordLink.write(value.record, into: &buf)
+        FfiConverterString.write(value.headline, into: &buf)
+        FfiConverterString.write(value.reason, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeftOut_lift(_ buf: RustBuffer) throws -> LeftOut {
+    return try FfiConverterTypeLeftOut.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeftOut_lower(_ value: LeftOut) -> RustBuffer {
+    return FfiConverterTypeLeftOut.lower(value)
 }
 
 
@@ -9866,6 +10016,31 @@ fileprivate struct FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeLeftOut: FfiConverterRustBuffer {
+    typealias SwiftType = [LeftOut]
+
+    public static func write(_ value: [LeftOut], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLeftOut.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LeftOut] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LeftOut]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLeftOut.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypePerson: FfiConverterRustBuffer {
     typealias SwiftType = [Person]
 
@@ -10829,10 +11004,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_drop_draft() != 63148) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_json() != 43029) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_json() != 31122) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_vcard() != 24581) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_vcard() != 5512) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_history() != 3689) {

@@ -29,11 +29,14 @@ public sealed interface BookFiles : BookPart {
         return report
     }
 
-    /** Writes the living contacts as vCard 4.0; returns how many. The file is there whole or not at all. */
-    public suspend fun exportVCard(file: File): Long = engine.long { exportVcard(file.path) }.toLong()
+    /**
+     * Writes the living contacts as vCard 4.0. The file is there whole or not at all. A record that cannot be opened is left
+     * out of it and named in the report.
+     */
+    public suspend fun exportVCard(file: File): ExportReport = engine.long { exportVcard(file.path) }
 
-    /** Writes all living records as JSON; returns how many. The file is there whole or not at all. */
-    public suspend fun exportJson(file: File): Long = engine.long { exportJson(file.path) }.toLong()
+    /** Writes all living records as JSON, as [exportVCard]; the file names the records that were left out, too. */
+    public suspend fun exportJson(file: File): ExportReport = engine.long { exportJson(file.path) }
 }
 
 /** Keeps an exception of the app's code from crossing the core: the import stops, and the caller gets it. */
