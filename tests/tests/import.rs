@@ -15,7 +15,7 @@ BEGIN:VCARD\r\nVERSION:3.0\r\nN:Broken\r\nthis line is no property\r\nEND:VCARD\
 BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=81=D0=BB=D0=BA=D0=B8=D0=BD=D0=B0;=D0=90=D0=BD=D0=BD=D0=B0\r\nTEL;WORK:+7 812 000-00-00\r\nEND:VCARD\r\n";
 
 fn import(device: &Device, cards: &str) -> ImportReport {
-    device.book.import_vcard("cards.vcf", BufReader::new(cards.as_bytes()), &|_| true).unwrap()
+    device.book.import_vcard("cards.vcf", BufReader::new(cards.as_bytes()), None, &|_| true).unwrap()
 }
 
 fn only(device: &Device, text: &str) -> Contact {
@@ -40,6 +40,16 @@ fn a_broken_card_is_named_with_its_line_and_the_rest_comes_in() {
     assert_eq!(contact.birthday.unwrap().to_string(), "1985-04-12");
     assert!(contact.channels.iter().any(|channel| channel.e164.as_deref() == Some("+74951234567")));
     assert_eq!(only(&device, "ёлкина").given_name, "Анна");
+}
+
+#[test]
+fn a_region_of_one_import_reads_its_numbers_and_stays_out_of_the_book() {
+    let device = Device::new(&World::new(9));
+    device.book.set_region(&"RU".parse().unwrap()).unwrap();
+    let card = "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 123456\nEND:VCARD\n";
+    device.book.import_vcard("berlin", card.as_bytes(), Some(&"DE".parse().unwrap()), &|_| true).unwrap();
+    assert_eq!(only(&device, "eva").channels[0].e164.as_deref(), Some("+4930123456"));
+    assert_eq!(device.book.region().unwrap().code(), "RU");
 }
 
 #[test]
@@ -143,7 +153,7 @@ fn an_import_stops_when_asked_and_one_undo_takes_it_back() {
     let device = Device::new(&World::new(6));
     let card = |n: usize| format!("BEGIN:VCARD\nVERSION:3.0\nUID:{n}\nFN:Person {n}\nEND:VCARD\n");
     let cards: String = (0..350).map(card).collect();
-    let report = device.book.import_vcard("c", BufReader::new(cards.as_bytes()), &|now: Progress| now.cards < 200).unwrap();
+    let report = device.book.import_vcard("c", BufReader::new(cards.as_bytes()), None, &|now: Progress| now.cards < 200).unwrap();
     assert!(report.cancelled && report.added == 200);
     device.book.undo(None).unwrap();
     let page = device.book.contacts(&ContactFilter::default(), ContactSort::Name, None, 9).unwrap();

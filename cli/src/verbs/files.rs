@@ -45,10 +45,7 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
     let region = start::region(typed)?;
     let book = run.open()?;
     let inputs: Vec<Input> = files.iter().map(|path| open(path)).collect::<Outcome<_>>()?;
-    let total = match region {
-        Some(region) => with_region(&book, &region, || take(run, &book, inputs))?,
-        None => take(run, &book, inputs)?,
-    };
+    let total = take(run, &book, inputs, region.as_ref())?;
     let problem = |problem: &ImportProblem| json!({"file": problem.file, "line": problem.line, "fault_line": problem.fault_line, "reason": problem.reason});
     run.say.answer(
         || {
@@ -77,16 +74,7 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
     Ok(if total.broken == 0 { OK } else { PARTLY })
 }
 
-/// Sets the book's region for as long as the work takes.
-fn with_region<T>(book: &Book, region: &Region, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    let usual = book.region()?;
-    book.set_region(region)?;
-    let done = work();
-    book.set_region(&usual)?;
-    done
-}
-
-fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>) -> Outcome<ImportReport> {
+fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>, region: Option<&Region>) -> Outcome<ImportReport> {
     let mut total = ImportReport::default();
     for input in inputs {
         let bar = bar(run, &input);
@@ -95,7 +83,7 @@ fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>) -> Outcome<ImportReport>
             bar.set_message(count(progress.cards, "card", "cards"));
             true
         };
-        let report = book.import_vcard(&input.name, BufReader::with_capacity(1 << 16, input.reader), &progress);
+        let report = book.import_vcard(&input.name, BufReader::with_capacity(1 << 16, input.reader), region, &progress);
         bar.finish_and_clear();
         let report = report?;
         for problem in report.problems.iter().take(TOLD.saturating_sub(total.problems.len())) {

@@ -81,13 +81,20 @@ impl Book {
     }
 
     /// Takes the contacts of a vCard file (2.1, 3.0, 4.0), in bounded memory. A broken card is reported and the rest
-    /// is taken. The whole import is one action, so that one undo takes it back. `progress` is asked after every
-    /// batch; `false` stops the import, and what was taken stays.
+    /// is taken. The whole import is one action, so that one undo takes it back. National phone numbers are read as
+    /// dialled in `region`, or in the book's where there is none. `progress` is asked after every batch; `false` stops
+    /// the import, and what was taken stays.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read on; those of the store. What was taken before stays.
-    pub fn import_vcard(&self, file: &str, reader: impl BufRead, progress: &dyn Fn(Progress) -> bool) -> Result<ImportReport> {
-        let region = self.region()?;
+    pub fn import_vcard(
+        &self,
+        file: &str,
+        reader: impl BufRead,
+        region: Option<&Region>,
+        progress: &dyn Fn(Progress) -> bool,
+    ) -> Result<ImportReport> {
+        let region = region.map_or_else(|| self.region(), |region| Ok(region.clone()))?;
         let message = self.write(|tx| Ok(tx.message(Code::import(), Code::vcard())))?;
         let mut report = ImportReport::default();
         let mut cards = Cards::new(reader);

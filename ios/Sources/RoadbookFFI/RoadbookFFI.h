@@ -398,7 +398,7 @@ RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_history(uint64_t ptr, Rust
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_IMPORT_VCARD
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_IMPORT_VCARD
-RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(uint64_t ptr, RustBuffer file, RustBuffer progress, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(uint64_t ptr, RustBuffer file, RustBuffer region, RustBuffer progress, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_JOIN_SESSION

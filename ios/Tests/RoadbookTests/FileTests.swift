@@ -22,6 +22,13 @@ import Testing
         #expect(again.added == 0 && again.unchanged == 2)
     }
 
+    @Test func anImportReadsPhoneNumbersAsDialledInItsOwnRegion() async throws {
+        let file = try folder.file("berlin.vcf", holding: "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 901820\nEND:VCARD\n")
+        _ = try await book.importVCard(file: file, region: "DE")
+        #expect(try await book.contacts().items.first?.channels.map(\.e164) == ["+4930901820"])
+        #expect(try await book.region() == "")
+    }
+
     @Test func progressStopsAnImport() async throws {
         let file = try folder.file("book.vcf", holding: cards(250))
         let report = try await book.importVCard(file: file) { $0.cards < 200 }

@@ -733,9 +733,10 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func history(id: RecordId) throws  -> [HistoryEntry]
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken.
+     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
+     * as dialled in `region`; none for the book's.
      */
-    func importVcard(file: String, progress: ProgressObserver?) throws  -> ImportReport
+    func importVcard(file: String, region: String?, progress: ProgressObserver?) throws  -> ImportReport
     
     /**
      * A session that joins a workspace with an invitation, then syncs.
@@ -1194,14 +1195,16 @@ open func history(id: RecordId)throws  -> [HistoryEntry]  {
 }
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken.
+     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
+     * as dialled in `region`; none for the book's.
      */
-open func importVcard(file: String, progress: ProgressObserver? = nil)throws  -> ImportReport  {
+open func importVcard(file: String, region: String? = nil, progress: ProgressObserver? = nil)throws  -> ImportReport  {
     return try  FfiConverterTypeImportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(
             self.uniffiCloneHandle(),
         FfiConverterString.lower(file),
+        FfiConverterOptionString.lower(region),
         FfiConverterOptionTypeProgressObserver.lower(progress),uniffiCallStatus
     )
 })
@@ -11013,7 +11016,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_history() != 3689) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 65369) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 3184) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_join_session() != 13817) {

@@ -87,6 +87,15 @@ class FilesTest {
     }
 
     @Test
+    fun `an import reads phone numbers as dialled in its own region`() = withBook { book, folder ->
+        val file = folder.file("berlin.vcf", "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 901820\nEND:VCARD\n")
+        thrown<BookException.Invalid> { book.importVCard(file, region = "Germany") }
+        book.importVCard(file, region = "DE")
+        assertEquals("+4930901820", book.contacts().items.single().channels.single().e164)
+        assertEquals("", book.region())
+    }
+
+    @Test
     fun `a phone number is read as dialled in the region`() = withBook { book, _ ->
         assertEquals("", book.region())
         assertNull(book.newChannel(ChannelKind.Phone, "030 901820").e164)
