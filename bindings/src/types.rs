@@ -418,6 +418,9 @@ pub struct DealFilter {
     /// Deleted ones instead of living ones.
     #[uniffi(default = false)]
     pub deleted: bool,
+    /// With this tag.
+    #[uniffi(default = None)]
+    pub tag: Option<String>,
 }
 
 /// Which tasks.

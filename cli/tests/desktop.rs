@@ -188,7 +188,8 @@ fn json_is_one_object() {
     assert_eq!(desk.json(&["status"])["error"]["code"], "no_book");
     assert_eq!(desk.json(&["init"])["key_created"], true);
     let anna = desk.add(&["contact", "add", "Anna Petrova", "--email", "anna@example.org"]);
-    let deal = desk.add(&["deal", "add", "Pumps", "--value", "1000,5 eur", "--contact", &anna]);
+    let deal = desk.add(&["deal", "add", "Pumps", "--value", "1000,5 eur", "--contact", &anna, "--tag", "vip"]);
+    desk.add(&["deal", "add", "Valves"]);
     let task =
         desk.add(&["task", "add", "Call", "--due", "2026-12-31T09:00[Europe/Berlin]", "--deal", &deal, "--priority", "high"]);
     let shown = desk.json(&["deal", "show", &deal]);
@@ -198,6 +199,7 @@ fn json_is_one_object() {
         vec!["status"],
         vec!["contact", "list"],
         vec!["deal", "list", "--about", &anna],
+        vec!["deal", "list", "--tag", "vip"],
         vec!["task", "list", "--due-by", "2026-12-31", "--about", &deal],
         vec!["search", "pumps"],
         vec!["history", &task],

@@ -63,6 +63,8 @@ pub struct DealFilter {
     pub about: Option<RecordId>,
     /// Deleted ones instead of living ones.
     pub deleted: bool,
+    /// With this tag.
+    pub tag: Option<String>,
 }
 
 /// Which tasks.
@@ -149,9 +151,7 @@ impl Book {
         self.list(order, after, limit, |list| {
             list.common(&filter.text, filter.deleted);
             list.owner(filter.owner.as_ref())?;
-            if let Some(tag) = &filter.tag {
-                list.and("EXISTS (SELECT 1 FROM json_each(t.tags) WHERE json_each.value = ?)", [Sql::Text(tag.clone())]);
-            }
+            list.tag(filter.tag.as_deref());
             Ok(())
         })
     }
@@ -170,6 +170,7 @@ impl Book {
             list.common(&filter.text, filter.deleted);
             list.owner(filter.owner.as_ref())?;
             list.about(filter.about);
+            list.tag(filter.tag.as_deref());
             if let Some(stage) = &filter.stage {
                 list.and("t.stage = ?", [Sql::Text(stage.code().to_owned())]);
             }
@@ -299,6 +300,12 @@ impl<'c> List<'c> {
     fn about(&mut self, record: Option<RecordId>) {
         if let Some(id) = record {
             self.and("t.n IN (SELECT n FROM link WHERE target = ?)", [Sql::Blob(id.as_bytes().to_vec())]);
+        }
+    }
+
+    fn tag(&mut self, tag: Option<&str>) {
+        if let Some(tag) = tag {
+            self.and("EXISTS (SELECT 1 FROM json_each(t.tags) WHERE json_each.value = ?)", [Sql::Text(tag.to_owned())]);
         }
     }
 

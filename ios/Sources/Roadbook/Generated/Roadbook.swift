@@ -3952,6 +3952,10 @@ public struct DealFilter: Equatable, Hashable {
      * Deleted ones instead of living ones.
      */
     public var deleted: Bool
+    /**
+     * With this tag.
+     */
+    public var tag: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3973,13 +3977,17 @@ public struct DealFilter: Equatable, Hashable {
          */about: RecordId? = nil, 
         /**
          * Deleted ones instead of living ones.
-         */deleted: Bool = false) {
+         */deleted: Bool = false, 
+        /**
+         * With this tag.
+         */tag: String? = nil) {
         self.text = text
         self.owner = owner
         self.stage = stage
         self.outcome = outcome
         self.about = about
         self.deleted = deleted
+        self.tag = tag
     }
 
     
@@ -4003,7 +4011,8 @@ public struct FfiConverterTypeDealFilter: FfiConverterRustBuffer {
                 stage: FfiConverterOptionTypeStage.read(from: &buf), 
                 outcome: FfiConverterOptionTypeOutcome.read(from: &buf), 
                 about: FfiConverterOptionTypeRecordId.read(from: &buf), 
-                deleted: FfiConverterBool.read(from: &buf)
+                deleted: FfiConverterBool.read(from: &buf), 
+                tag: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -4014,6 +4023,7 @@ public struct FfiConverterTypeDealFilter: FfiConverterRustBuffer {
         FfiConverterOptionTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionTypeRecordId.write(value.about, into: &buf)
         FfiConverterBool.write(value.deleted, into: &buf)
+        FfiConverterOptionString.write(value.tag, into: &buf)
     }
 }
 
