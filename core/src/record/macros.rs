@@ -7,13 +7,35 @@
 /// `keyed`, `text`), the options are methods of [`Field`]. Fields under `row` have columns in the query table and
 /// stand in the row; fields under `record` stand in the record only. The two sections may repeat: a field that a later
 /// release adds goes into a further pair at the end, so that it is the last one of the struct, and apps that make the
-/// struct by position go on.
+/// struct by position go on. The first field of every record is `deleted`, which no definition names.
 ///
 /// [`Definition`]: crate::record::Definition
 /// [`Field`]: crate::record::Field
 #[macro_export]
 macro_rules! record {
     (
+        $(#[$doc:meta])*
+        $name:ident, row $row:ident, id $id:ident, kind $kind:ident $kind_name:literal, table $table:literal,
+        row_version $row_version:expr, mirror $mirror:ident { $($sections:tt)+ }
+        $($rest:tt)+
+    ) => {
+        $crate::record! {
+            @whole
+            $(#[$doc])*
+            $name, row $row, id $id, kind $kind $kind_name, table $table,
+            row_version $row_version, mirror $mirror {
+                row {
+                    /// When it was deleted; none while it lives.
+                    deleted: Option<$crate::value::Instant> = register [columns(&["deleted_ms", "deleted_offset"])],
+                }
+                record {}
+                $($sections)+
+            }
+            $($rest)+
+        }
+    };
+    (
+        @whole
         $(#[$doc:meta])*
         $name:ident, row $row:ident, id $id:ident, kind $kind:ident $kind_name:literal, table $table:literal,
         row_version $row_version:expr, mirror $mirror:ident {
