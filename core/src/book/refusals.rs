@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::Book;
 use super::history::FieldChange;
 use super::identity::is_own;
-use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, Message, difference, open_envelope};
+use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, difference, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
@@ -31,7 +31,7 @@ pub struct Refusal {
 
 /// A change that was taken out of a record, with what it wanted and what it was written on.
 struct Fallen {
-    edits: Vec<Edit>,
+    edits: Vec<KeyEdit>,
     base: Vec<ChangeHash>,
     message: Message,
 }
@@ -155,7 +155,7 @@ fn taken_out(from: &Document, change: &ChangeEntry, target: &Document) -> Fallen
     let there = target.read(Some(&base)).values;
     let mut edits = difference(&before, &after);
     for edit in &mut edits {
-        if let Edit::Text { key, from, to } = edit
+        if let KeyEdit::Text { key, from, to } = edit
             && let Some(crate::record::FieldValue::Text(text)) = there.get(key)
             && text != from
         {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::is_own;
 use super::{Book, Conflict};
-use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference, shared};
+use crate::document::{ActionId, ChangeHash, Code, Context, Document, KeyEdit, MAX_KEY, Message, Version, difference, shared};
 use crate::error::{Error, Problem, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{Check, Definition, FieldId, FieldValue, Kind, Record, Shape, Values};
@@ -344,7 +344,7 @@ impl Tx<'_> {
             return Err(Error::Invalid(new));
         }
         let mut formed = BTreeMap::new();
-        let edits: Vec<Edit> =
+        let edits: Vec<KeyEdit> =
             difference(&compared, form).into_iter().filter_map(|edit| since_saved(edit, &saved, &mut formed)).collect();
         if edits.is_empty() && !is_new {
             return Ok(false);
@@ -406,12 +406,12 @@ type SavedParts = BTreeMap<String, Vec<SavedPart>>;
 ///
 /// A key that still holds what the form was read with is not touched, even where an earlier save from the version
 /// changed it: two forms may be open at one version, and the second must not take back what the first one wrote.
-fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, ChangeHash>) -> Option<Edit> {
+fn since_saved(edit: KeyEdit, saved: &SavedParts, formed: &mut BTreeMap<String, ChangeHash>) -> Option<KeyEdit> {
     let Some(parts) = saved.get(edit.key()) else { return Some(edit) };
     if parts.last().is_some_and(|part| part.value == edit.wanted()) {
         return None;
     }
-    let Edit::Text { key, from, to } = edit else { return Some(edit) };
+    let KeyEdit::Text { key, from, to } = edit else { return Some(edit) };
     // Of the forms that were saved from this version, the text goes on from the one that it is most like.
     let texts = parts.iter().filter_map(|part| Some((part.value.as_ref()?.as_str()?, part.hash.as_deref()?.parse().ok()?)));
     match texts
@@ -420,9 +420,9 @@ fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, Cha
     {
         Some((text, hash)) => {
             formed.insert(key.clone(), hash);
-            (text != to).then(|| Edit::Text { key, from: text.to_owned(), to })
+            (text != to).then(|| KeyEdit::Text { key, from: text.to_owned(), to })
         }
-        None => Some(Edit::Text { key, from, to }),
+        None => Some(KeyEdit::Text { key, from, to }),
     }
 }
 

@@ -90,7 +90,7 @@ pub enum Joined {
 
 /// Who asks, by the token of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
+pub struct Caller {
     /// The workspace.
     pub workspace: WorkspaceId,
     /// The device.
@@ -313,7 +313,7 @@ pub trait Store: Send + Sync {
     /// Keeps a token of a device, by its hash, and notes that the device was there.
     fn add_token(&self, device: &Device, hash: [u8; 32], expires_ms: i64, now_ms: i64) -> Result<()>;
     /// Who sends a token, expired or not.
-    fn session(&self, hash: [u8; 32]) -> Result<Option<Session>>;
+    fn caller(&self, hash: [u8; 32]) -> Result<Option<Caller>>;
     /// Reads one workspace at one moment.
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
     /// Writes to one workspace: all of it, durably, or nothing. When it returns, the data is on the disk.

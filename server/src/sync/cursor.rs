@@ -21,7 +21,7 @@ const CHAIN_START: [u8; 8] = [0; 8];
 
 /// Where a device stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub struct Cursor {
     /// All changes up to this number are known.
     pub known: u64,
     /// The walk goes on beyond this place: a number, and an id among the records that stand at it.
@@ -31,7 +31,7 @@ pub struct Position {
 /// Greater than every id that a record has.
 const LAST_ID: RecordId = RecordId::from_bytes([0xff; 16]);
 
-impl Position {
+impl Cursor {
     /// Nothing is known.
     pub const START: Self = Self { known: 0, after: (0, LAST_ID) };
 
@@ -51,7 +51,7 @@ impl Position {
         let Some((seq, rest)) = cursor.split_first_chunk::<8>() else { return Ok(None) };
         let Some((chain, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
         let seq = u64::from_be_bytes(*seq);
-        let position = match rest.split_first_chunk::<8>() {
+        let cursor = match rest.split_first_chunk::<8>() {
             None if rest.is_empty() => Self::whole(seq),
             Some((known, id)) => {
                 let (known, Some(id)) = (u64::from_be_bytes(*known), RecordId::from_slice(id)) else { return Ok(None) };
@@ -61,7 +61,7 @@ impl Position {
         };
         // A number that was never given has no chain: the client was further than this server is.
         let same = chain_at(view, seq)?.is_some_and(|ours| ours == *chain);
-        Ok((same && position.known <= seq).then_some(position))
+        Ok((same && cursor.known <= seq).then_some(cursor))
     }
 
     /// The cursor's bytes.

@@ -9,8 +9,8 @@ use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verd
 
 use crate::error::{Error, Result};
 use crate::rejection::Rejection;
-use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
-use cursor::Position;
+use crate::store::{Caller, DeviceId, Own, Store, WorkspaceId};
+use cursor::Cursor;
 use judge::judge;
 
 /// The most groups of one request.
@@ -33,22 +33,22 @@ pub struct Done {
 ///
 /// # Errors
 /// [`Rejection`] for a body that is none, a request that is too large, and a cursor of another history.
-pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) -> Result<(Vec<u8>, Done), Rejection> {
+pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> Result<(Vec<u8>, Done), Rejection> {
     let request: SyncRequest =
         wire::decode(body).map_err(|_| Rejection::new(ErrorCode::Malformed, "the body is no sync request"))?;
     let items: usize = request.groups.iter().map(|group| group.items.len()).sum();
     if request.groups.len() > MAX_GROUPS || items > MAX_ITEMS || request.docs.len() > MAX_ITEMS {
         return Err(Rejection::new(ErrorCode::TooLarge, "more groups, items or records than a request may have"));
     }
-    let ws = session.workspace;
-    let Some((position, since)) = position(store, ws, &request)? else {
+    let ws = caller.workspace;
+    let Some((cursor, since)) = cursor(store, ws, &request)? else {
         return Err(Rejection::new(ErrorCode::EpochChanged, "the cursor is of another history"));
     };
-    let (verdicts, changes) = push(store, ws, session.device, &request, now_ms)?;
+    let (verdicts, changes) = push(store, ws, caller.device, &request, now_ms)?;
     let mut answered = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
-        let page = pull::page(view, &workspace, Own { device: session.device, since }, &request, &position)?;
+        let page = pull::page(view, &workspace, Own { device: caller.device, since }, &request, &cursor)?;
         let newer = workspace.directory > request.directory;
         answered = Some(SyncResponse {
             epoch: workspace.epoch.to_vec(),
@@ -68,16 +68,16 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
 }
 
 /// Where the device stands, and the workspace's number; `None` where it comes from another history.
-fn position(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Position, u64)>> {
-    let mut position = None;
+fn cursor(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Cursor, u64)>> {
+    let mut cursor = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
         if request.epoch.is_empty() || request.epoch == workspace.epoch {
-            position = Position::read(&request.cursor, view)?.map(|position| (position, workspace.seq));
+            cursor = Cursor::read(&request.cursor, view)?.map(|cursor| (cursor, workspace.seq));
         }
         Ok(())
     })?;
-    Ok(position)
+    Ok(cursor)
 }
 
 /// Judges the groups and writes what was accepted, durably. Gives a verdict for each group, and how many changes are new.

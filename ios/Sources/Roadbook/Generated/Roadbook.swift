@@ -4736,6 +4736,95 @@ public func FfiConverterTypeHistoryEntry_lower(_ value: HistoryEntry) -> RustBuf
 
 
 /**
+ * A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
+ */
+public struct HttpRequest: Equatable, Hashable {
+    /**
+     * The whole address.
+     */
+    public var url: String
+    /**
+     * `content-type` and `accept`.
+     */
+    public var contentType: String
+    /**
+     * `authorization`, where the request needs it.
+     */
+    public var authorization: String?
+    /**
+     * The body.
+     */
+    public var body: Data
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The whole address.
+         */url: String, 
+        /**
+         * `content-type` and `accept`.
+         */contentType: String, 
+        /**
+         * `authorization`, where the request needs it.
+         */authorization: String?, 
+        /**
+         * The body.
+         */body: Data) {
+        self.url = url
+        self.contentType = contentType
+        self.authorization = authorization
+        self.body = body
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension HttpRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHttpRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HttpRequest {
+        return
+            try HttpRequest(
+                url: FfiConverterString.read(from: &buf), 
+                contentType: FfiConverterString.read(from: &buf), 
+                authorization: FfiConverterOptionString.read(from: &buf), 
+                body: FfiConverterData.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: HttpRequest, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterString.write(value.contentType, into: &buf)
+        FfiConverterOptionString.write(value.authorization, into: &buf)
+        FfiConverterData.write(value.body, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHttpRequest_lift(_ buf: RustBuffer) throws -> HttpRequest {
+    return try FfiConverterTypeHttpRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHttpRequest_lower(_ value: HttpRequest) -> RustBuffer {
+    return FfiConverterTypeHttpRequest.lower(value)
+}
+
+
+/**
  * A card that could not be taken.
  */
 public struct ImportProblem: Equatable, Hashable {
@@ -6087,95 +6176,6 @@ public func FfiConverterTypeStatus_lift(_ buf: RustBuffer) throws -> Status {
 #endif
 public func FfiConverterTypeStatus_lower(_ value: Status) -> RustBuffer {
     return FfiConverterTypeStatus.lower(value)
-}
-
-
-/**
- * A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
- */
-public struct SyncRequest: Equatable, Hashable {
-    /**
-     * The whole address.
-     */
-    public var url: String
-    /**
-     * `content-type` and `accept`.
-     */
-    public var contentType: String
-    /**
-     * `authorization`, where the request needs it.
-     */
-    public var authorization: String?
-    /**
-     * The body.
-     */
-    public var body: Data
-
-    // Default memberwise initializers are never public by default, so we
-    // declare one manually.
-    public init(
-        /**
-         * The whole address.
-         */url: String, 
-        /**
-         * `content-type` and `accept`.
-         */contentType: String, 
-        /**
-         * `authorization`, where the request needs it.
-         */authorization: String?, 
-        /**
-         * The body.
-         */body: Data) {
-        self.url = url
-        self.contentType = contentType
-        self.authorization = authorization
-        self.body = body
-    }
-
-    
-
-    
-}
-
-#if compiler(>=6)
-extension SyncRequest: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeSyncRequest: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SyncRequest {
-        return
-            try SyncRequest(
-                url: FfiConverterString.read(from: &buf), 
-                contentType: FfiConverterString.read(from: &buf), 
-                authorization: FfiConverterOptionString.read(from: &buf), 
-                body: FfiConverterData.read(from: &buf)
-        )
-    }
-
-    public static func write(_ value: SyncRequest, into buf: inout [UInt8]) {
-        FfiConverterString.write(value.url, into: &buf)
-        FfiConverterString.write(value.contentType, into: &buf)
-        FfiConverterOptionString.write(value.authorization, into: &buf)
-        FfiConverterData.write(value.body, into: &buf)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSyncRequest_lift(_ buf: RustBuffer) throws -> SyncRequest {
-    return try FfiConverterTypeSyncRequest.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSyncRequest_lower(_ value: SyncRequest) -> RustBuffer {
-    return FfiConverterTypeSyncRequest.lower(value)
 }
 
 
@@ -8954,7 +8954,7 @@ public enum SyncStep: Equatable, Hashable {
     case send(
         /**
          * The request.
-         */request: SyncRequest
+         */request: HttpRequest
     )
     /**
      * The session is over.
@@ -8985,7 +8985,7 @@ public struct FfiConverterTypeSyncStep: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .send(request: try FfiConverterTypeSyncRequest.read(from: &buf)
+        case 1: return .send(request: try FfiConverterTypeHttpRequest.read(from: &buf)
         )
         
         case 2: return .finished(end: try FfiConverterTypeSyncEnd.read(from: &buf)
@@ -9001,7 +9001,7 @@ public struct FfiConverterTypeSyncStep: FfiConverterRustBuffer {
         
         case let .send(request):
             writeInt(&buf, Int32(1))
-            FfiConverterTypeSyncRequest.write(request, into: &buf)
+            FfiConverterTypeHttpRequest.write(request, into: &buf)
             
         
         case let .finished(end):

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
+use super::{Caller, Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Store, View, Workspace, WorkspaceId};
 use crate::error::{Error, Result};
 use feed::Feed;
 
@@ -195,8 +195,8 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::add_token(tx, device, hash, expires_ms, now_ms))
     }
 
-    fn session(&self, hash: [u8; 32]) -> Result<Option<Session>> {
-        self.read(|conn| accounts::session(conn, hash))
+    fn caller(&self, hash: [u8; 32]) -> Result<Option<Caller>> {
+        self.read(|conn| accounts::caller(conn, hash))
     }
 
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
