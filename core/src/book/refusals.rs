@@ -13,7 +13,7 @@ use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document
 use crate::error::{Error, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
-use crate::store::{OutboxItem, StoredDoc, Tx};
+use crate::store::{OutboxItem, OutboxState, StoredDoc, Tx};
 use crate::value::{RecordLink, Scalar};
 
 /// An edit that the server refused.
@@ -177,10 +177,10 @@ impl Tx<'_> {
     /// Settles refused changes. Their bytes stay as long as others of the record wait that were written on them.
     fn drop_refused(&self, items: &[OutboxItem]) -> Result<()> {
         for item in items {
-            self.sql.execute("UPDATE outbox SET state = 2 WHERE n = ?1", [item.n])?;
+            self.sql.execute("UPDATE outbox SET state = ?2 WHERE n = ?1", params![item.n, OutboxState::Settled])?;
             self.sql.execute(
-                "DELETE FROM outbox WHERE doc = ?1 AND state = 2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = 1)",
-                [item.doc.as_bytes()],
+                "DELETE FROM outbox WHERE doc = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = ?3)",
+                params![item.doc.as_bytes(), OutboxState::Settled, OutboxState::Refused],
             )?;
         }
         Ok(())
@@ -211,7 +211,10 @@ impl Tx<'_> {
     /// which must be a new one, and the refused bytes stay in the outbox until their user decides.
     pub(super) fn refuse(&mut self, group: &[u8], verdict: &str) -> Result<()> {
         let docs = self.hashes_of(group)?;
-        self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE grp = ?1 AND state = 0", params![group, verdict])?;
+        self.sql.execute(
+            "UPDATE outbox SET state = ?3, verdict = ?2 WHERE grp = ?1 AND state = ?4",
+            params![group, verdict, OutboxState::Refused, OutboxState::Waiting],
+        )?;
         for (id, hashes) in docs {
             self.take_out(id, &hashes, Some(verdict))?;
         }
@@ -264,7 +267,10 @@ impl Tx<'_> {
         if let (true, Some(verdict)) = (unmade, verdict) {
             // Without what made the record, its later edits would make a record of nobody: they wait with it.
             for change in &fallen {
-                self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE hash = ?1", params![change.hash.0, verdict])?;
+                self.sql.execute(
+                    "UPDATE outbox SET state = ?3, verdict = ?2 WHERE hash = ?1",
+                    params![change.hash.0, verdict, OutboxState::Refused],
+                )?;
             }
             return Ok(());
         }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
-use crate::store::{Meta, OpenGroup, OutboxItem, State, StoredDoc, Tx};
+use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
 use crate::sync::wire::{
     Directory, Entry, Form, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict,
 };
@@ -101,8 +101,11 @@ fn row_version(kind: Kind) -> RowVersion {
 
 /// Records that this device cannot open, or whose changes it could not apply.
 fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
-    let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE reason = 'missing' LIMIT ?1";
-    let mut statement = conn.prepare_cached(sql)?;
+    let unreadable = DocState::Unreadable;
+    let sql = format!(
+        "SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE reason = 'missing' LIMIT ?1"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
     let ids: Vec<Vec<u8>> = statement.query_map([MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
@@ -138,7 +141,9 @@ impl Tx<'_> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
         match verdict.outcome {
             Outcome::Accepted => {
-                self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
+                self.sql
+                    .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
+                    .execute(params![verdict.group, OutboxState::Waiting])?;
                 report.pushed += changes;
             }
             Outcome::Held | Outcome::Other(_) => {
@@ -163,8 +168,8 @@ impl Tx<'_> {
     }
 
     fn is_import(&self, group: &[u8]) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM outbox o JOIN action a ON a.id = o.action WHERE o.grp = ?1 AND o.state = 0 AND a.kind = 'import')";
-        Ok(self.sql.prepare_cached(sql)?.query_row([group], |row| row.get(0))?)
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox o JOIN action a ON a.id = o.action WHERE o.grp = ?1 AND o.state = ?2 AND a.kind = 'import')";
+        Ok(self.sql.prepare_cached(sql)?.query_row(params![group, OutboxState::Waiting], |row| row.get(0))?)
     }
 
     /// Takes one record of the feed. A record that does not pass is set aside alone; the feed goes on.
@@ -204,7 +209,7 @@ impl Tx<'_> {
         let Ok(facts) = scan_document(&raw, &Limits::DOCUMENT) else { return Ok(Err("malformed")) };
         let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
         let existing = StoredDoc::find(self.sql, id)?;
-        let healthy = existing.as_ref().filter(|stored| stored.state != State::Unreadable as i64);
+        let healthy = existing.as_ref().filter(|stored| stored.state != DocState::Unreadable);
         if let Some(stored) = healthy {
             if stored.kind != entry.kind {
                 return Ok(Err("kind"));
@@ -281,8 +286,8 @@ impl Tx<'_> {
             .sql
             .prepare_cached(
                 "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, changed_ms, bytes)
-                 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 1, changed_ms = excluded.changed_ms,
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = excluded.state, changed_ms = excluded.changed_ms,
                      bytes = excluded.bytes
                  RETURNING n",
             )?
@@ -292,6 +297,7 @@ impl Tx<'_> {
                     entry.kind,
                     entry.generation,
                     hash_bytes(heads),
+                    DocState::Unverified,
                     known.major,
                     known.minor,
                     version.minor > known.minor,

@@ -2,21 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Tx;
+use super::{DocState, Tx};
 use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
 use crate::error::{Error, Result};
 use crate::gate::{Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
-
-/// How far a stored document is known to be good; 0 is verified: it was opened, and its row is equal to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// From the server, shown by the row that came with it, not opened yet.
-    Unverified = 1,
-    /// It cannot be opened: the row is read-only until the document was fetched again.
-    Unreadable = 2,
-}
 
 /// A document as it stands in the store.
 #[derive(Debug, Clone)]
@@ -26,7 +17,7 @@ pub(crate) struct StoredDoc {
     pub kind: u16,
     pub generation: u32,
     pub heads: Vec<ChangeHash>,
-    pub state: i64,
+    pub state: DocState,
     pub bytes: Vec<u8>,
 }
 
@@ -73,8 +64,7 @@ impl StoredDoc {
         let kind = self.known_kind().ok_or(Error::Unreadable(self.id))?;
         let document = Document::load(kind.definition(), &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
         // A snapshot was only scanned when it came: what the gate would have refused is refused here.
-        let sound =
-            document.same_as(&self.heads) && (self.state != State::Unverified as i64 || document.broken_field().is_none());
+        let sound = document.same_as(&self.heads) && (self.state != DocState::Unverified || document.broken_field().is_none());
         if sound { Ok(document) } else { Err(Error::Unreadable(self.id)) }
     }
 }
@@ -85,7 +75,7 @@ impl Tx<'_> {
     pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
         let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
         let document = stored.open()?;
-        if stored.state == State::Unverified as i64 {
+        if stored.state == DocState::Unverified {
             self.rederive(&stored, &document)?;
         }
         Ok(Some((stored, document)))
@@ -95,7 +85,7 @@ impl Tx<'_> {
     pub fn mark_unreadable(&mut self, id: RecordId) -> Result<()> {
         let kinds = Kind::ALL.map(|kind| kind.code().to_string()).join(", ");
         let sql = format!("UPDATE doc SET state = ?2 WHERE id = ?1 AND state <> ?2 AND kind IN ({kinds})");
-        self.sql.execute(&sql, params![id.as_bytes(), State::Unreadable as i64])?;
+        self.sql.execute(&sql, params![id.as_bytes(), DocState::Unreadable])?;
         Ok(())
     }
 
@@ -121,8 +111,8 @@ impl Tx<'_> {
             .sql
             .prepare_cached(
                 "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, disputed, changed_ms, bytes)
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
-                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = 0, row_major = excluded.row_major,
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = excluded.state, row_major = excluded.row_major,
                      row_minor = excluded.row_minor, has_unknown = excluded.has_unknown, disputed = excluded.disputed,
                      changed_ms = excluded.changed_ms, bytes = excluded.bytes
                  RETURNING n",
@@ -133,6 +123,7 @@ impl Tx<'_> {
                     definition.kind.code(),
                     generation,
                     hash_bytes(&document.heads()),
+                    DocState::Verified,
                     major,
                     minor,
                     has_unknown,

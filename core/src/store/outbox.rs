@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::Tx;
+use super::{OutboxState, Tx};
 use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
 use crate::error::Result;
@@ -67,28 +67,28 @@ impl OutboxItem {
 
     /// The waiting groups, in the order of their oldest edits.
     pub fn groups(conn: &Connection) -> Result<Vec<Vec<u8>>> {
-        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE state = 0 GROUP BY grp ORDER BY min(n)")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE state = ?1 GROUP BY grp ORDER BY min(n)")?;
+        Ok(statement.query_map([OutboxState::Waiting], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The waiting edits of a record.
     pub fn waiting_of(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 AND doc = ?1 ORDER BY n", [doc.as_bytes()])
+        Self::select(conn, "WHERE state = ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
     /// The edits of one push group.
     pub fn of_group(conn: &Connection, group: &[u8]) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 AND grp = ?1 ORDER BY n", [group])
+        Self::select(conn, "WHERE state = ?1 AND grp = ?2 ORDER BY n", params![OutboxState::Waiting, group])
     }
 
     /// The refused edits of a record, and settled ones that they were written on.
     pub fn refused_with_past(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state IN (1, 2) AND doc = ?1 ORDER BY n", [doc.as_bytes()])
+        Self::select(conn, "WHERE state <> ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
     /// The refused edits, oldest first.
     pub fn refused(conn: &Connection) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 1 ORDER BY n", [])
+        Self::select(conn, "WHERE state = ?1 ORDER BY n", [OutboxState::Refused])
     }
 }
 
@@ -145,9 +145,18 @@ impl Tx<'_> {
         self.group.bytes += raw.len();
         self.sql
             .prepare_cached(
-                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![self.group.id, id.as_bytes(), kind, generation, hash.0, action.0, seal_envelope(raw)])?;
+            .execute(params![
+                self.group.id,
+                id.as_bytes(),
+                kind,
+                generation,
+                hash.0,
+                action.0,
+                seal_envelope(raw),
+                OutboxState::Waiting
+            ])?;
         Ok(())
     }
 
@@ -156,20 +165,14 @@ impl Tx<'_> {
         let mut docs: Vec<RecordId> = OutboxItem::of_group(self.sql, group)?.iter().map(|item| item.doc).collect();
         docs.sort();
         docs.dedup();
-        for doc in docs.iter().skip(1) {
-            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
-                group,
-                doc.as_bytes(),
-                OpenGroup::new(self.env).id
-            ])?;
-        }
-        if let Some(first) = docs.first().filter(|_| docs.len() > 1) {
-            // The server remembers its verdict on the old id.
-            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
-                group,
-                first.as_bytes(),
-                OpenGroup::new(self.env).id
-            ])?;
+        if docs.len() > 1 {
+            // All of them: the server remembers its verdict on the old id.
+            for doc in &docs {
+                let alone = OpenGroup::new(self.env).id;
+                self.sql
+                    .prepare_cached("UPDATE outbox SET grp = ?4 WHERE grp = ?1 AND doc = ?2 AND state = ?3")?
+                    .execute(params![group, doc.as_bytes(), OutboxState::Waiting, alone])?;
+            }
         }
         Ok(docs.len() > 1)
     }
