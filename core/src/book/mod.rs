@@ -14,6 +14,7 @@ mod people;
 mod refusals;
 mod repair;
 mod save;
+mod saved_form;
 mod status;
 mod sync;
 mod undo;
