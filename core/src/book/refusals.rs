@@ -36,6 +36,15 @@ struct Fallen {
     message: Message,
 }
 
+/// A record while edits are written into it again, one after another.
+struct Replayed {
+    id: RecordId,
+    generation: u32,
+    document: Document,
+    /// Whether the store has no such record yet.
+    is_new: bool,
+}
+
 /// Own bytes that the server found too large are still read here.
 const MAX_OWN_CHANGE: usize = 64 << 20;
 
@@ -82,9 +91,13 @@ impl Book {
                 return Err(gone());
             }
             let message = tx.message(Code::replay(), Code::typed());
-            for mut fallen in fallen {
-                fallen.message = message.clone();
-                tx.replay(kind, first.doc, first.generation, fallen)?;
+            let (generation, document, is_new) = match tx.open_doc(first.doc)? {
+                Some((stored, document)) => (stored.generation, document, false),
+                None => (first.generation, Document::new(kind.definition())?, true),
+            };
+            let mut record = Replayed { id: first.doc, generation, document, is_new };
+            for fallen in fallen {
+                tx.replay(&mut record, Fallen { message: message.clone(), ..fallen })?;
             }
             tx.drop_refused(&items)
         })
@@ -187,22 +200,17 @@ impl Tx<'_> {
     }
 
     /// Writes edits again, as a change of this store, at the version that they were made on.
-    fn replay(&mut self, kind: Kind, id: RecordId, generation: u32, fallen: Fallen) -> Result<()> {
-        let (generation, mut document, before) = match self.open_doc(id)? {
-            Some((stored, document)) => {
-                let before = document.read(None).values;
-                (stored.generation, document, Some(before))
-            }
-            None => (generation, Document::new(kind.definition())?, None),
-        };
+    fn replay(&mut self, record: &mut Replayed, fallen: Fallen) -> Result<()> {
         let Fallen { edits, base, message } = fallen;
         let own = |actor| is_own(self.sql, actor).unwrap_or(false);
         let formed = BTreeMap::new();
         let context =
             Context { base: &base, actor: self.actor, own: &own, formed: &formed, message: &message, at_ms: self.now().ms };
-        let written = document.write(edits, &context)?;
+        let before = (!record.is_new).then(|| record.document.read(None).values);
+        let written = record.document.write(edits, &context)?;
         if !written.is_empty() {
-            self.keep_written(id, generation, &document, before.as_ref(), &message, &written)?;
+            self.keep_written(record.id, record.generation, &record.document, before.as_ref(), &message, &written)?;
+            record.is_new = false;
         }
         Ok(())
     }
@@ -274,10 +282,11 @@ impl Tx<'_> {
             }
             return Ok(());
         }
+        let mut record = Replayed { id, generation: stored.generation, document: clean, is_new: unmade };
         for change in fallen {
             self.sql.execute("DELETE FROM outbox WHERE hash = ?1", [change.hash.0])?;
-            let here = self.open_doc(id)?.map_or_else(|| Document::new(kind.definition()), |(_, document)| Ok(document))?;
-            self.replay(kind, id, stored.generation, taken_out(&document, change, &here))?;
+            let fallen = taken_out(&document, change, &record.document);
+            self.replay(&mut record, fallen)?;
         }
         Ok(())
     }
