@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use roadbook_core::book as core;
 use roadbook_core::book::{
-    Conflict, ContactFilter, ContactSort, DealFilter, DealSort, FieldChange, Finding, Found, ImportReport, Person, RebuildReport,
-    Refusal, Status, TaskFilter, TaskSort,
+    Conflict, ContactFilter, ContactSort, DealFilter, DealSort, ExportReport, FieldChange, Finding, Found, ImportReport, Person,
+    RebuildReport, Refusal, Status, TaskFilter, TaskSort,
 };
 use roadbook_core::document::ActionId;
 use roadbook_core::env::SystemEnv;
@@ -14,7 +14,7 @@ use roadbook_core::id::{ContactId, DealId, EntryId, RecordId, TaskId};
 use roadbook_core::record::{FieldId, Kind};
 use roadbook_core::records::{Contact, ContactRow, Deal, DealRow, TaskItem, TaskItemRow};
 use roadbook_core::sync::Session;
-use roadbook_core::value::{Channel, ChannelKind, RecordLink};
+use roadbook_core::value::{Channel, ChannelKind, RecordLink, Region};
 use roadbook_core::{Error, Key, Problem};
 
 use crate::error::BookError;
@@ -239,7 +239,7 @@ impl BlockingBook {
 
     /// Sets the region.
     pub fn set_region(&self, region: String) -> Result<()> {
-        Ok(self.0.set_region(&region.parse::<roadbook_core::value::Region>()?)?)
+        Ok(self.0.set_region(&region.parse::<Region>()?)?)
     }
 
     /// The contact with this id, deleted or not.
@@ -414,21 +414,29 @@ impl BlockingBook {
         Ok(self.0.people()?)
     }
 
-    /// Takes the contacts of a vCard file; a broken card is reported and the rest is taken.
-    #[uniffi::method(default(progress = None))]
-    pub fn import_vcard(&self, file: String, progress: Option<Arc<dyn ProgressObserver>>) -> Result<ImportReport> {
+    /// Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
+    /// as dialled in `region`; none for the book's.
+    #[uniffi::method(default(region = None, progress = None))]
+    pub fn import_vcard(
+        &self,
+        file: String,
+        region: Option<String>,
+        progress: Option<Arc<dyn ProgressObserver>>,
+    ) -> Result<ImportReport> {
+        let region = region.map(|region| region.parse::<Region>()).transpose()?;
         let opened = std::fs::File::open(&file).map_err(|source| Error::io(format!("cannot open {file}"), source))?;
         let asked = |now: core::Progress| progress.as_ref().is_none_or(|progress| progress.progressed(now.bytes, now.cards));
-        Ok(self.0.import_vcard(&file, std::io::BufReader::new(opened), &asked)?)
+        Ok(self.0.import_vcard(&file, std::io::BufReader::new(opened), region.as_ref(), &asked)?)
     }
 
-    /// Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
-    pub fn export_vcard(&self, file: String) -> Result<u64> {
+    /// Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+    /// opened is left out and reported.
+    pub fn export_vcard(&self, file: String) -> Result<ExportReport> {
         Ok(self.0.export_file(Path::new(&file), &|out| self.0.export_vcard(out))?)
     }
 
-    /// Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
-    pub fn export_json(&self, file: String) -> Result<u64> {
+    /// Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
+    pub fn export_json(&self, file: String) -> Result<ExportReport> {
         Ok(self.0.export_file(Path::new(&file), &|out| self.0.export_json(out))?)
     }
 

@@ -13,6 +13,6 @@ mod types;
 pub use book::{BlockingBook, ContactPage, ContactSheet, DealPage, DealSheet, Edit, EditsApplied, TaskPage, TaskSheet, Vault};
 pub use error::BookError;
 pub use observe::{ChangeNotice, ChangeObserver, LogLevel, LogSink, ProgressObserver, Watch, install_log_sink};
-pub use session::{SyncEnd, SyncRequest, SyncSession, SyncStep};
+pub use session::{HttpRequest, SyncEnd, SyncSession, SyncStep};
 
 uniffi::setup_scaffolding!("roadbook");

@@ -8,7 +8,7 @@ use crate::error::BookError;
 
 /// A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
-pub struct SyncRequest {
+pub struct HttpRequest {
     /// The whole address.
     pub url: String,
     /// `content-type` and `accept`.
@@ -25,7 +25,7 @@ pub enum SyncStep {
     /// Send this and report what happened.
     Send {
         /// The request.
-        request: SyncRequest,
+        request: HttpRequest,
     },
     /// The session is over.
     Finished {
@@ -79,7 +79,7 @@ impl From<core::Step> for SyncStep {
     fn from(step: core::Step) -> Self {
         match step {
             core::Step::Send(request) => Self::Send {
-                request: SyncRequest {
+                request: HttpRequest {
                     url: request.url,
                     content_type: request.content_type.to_owned(),
                     authorization: request.authorization,

@@ -2,8 +2,8 @@
 
 use chrono::NaiveDateTime;
 use roadbook_core::book::{
-    Author, Conflict, ConflictValue, ContactFilter, ContactSort, DealFilter, DealSort, FieldChange, Finding, Found,
-    ImportProblem, ImportReport, Owner, Person, RebuildReport, Refusal, Status, TaskFilter, TaskSort,
+    Author, Conflict, ConflictValue, ContactFilter, ContactSort, DealFilter, DealSort, ExportReport, FieldChange, Finding, Found,
+    ImportProblem, ImportReport, LeftOut, Owner, Person, RebuildReport, Refusal, Status, TaskFilter, TaskSort,
 };
 use roadbook_core::document::ActionId;
 use roadbook_core::id::{ContactId, DealId, EntryId, RecordId, TaskId, UserId};
@@ -420,6 +420,9 @@ pub struct DealFilter {
     /// Deleted ones instead of living ones.
     #[uniffi(default = false)]
     pub deleted: bool,
+    /// With this tag.
+    #[uniffi(default = None)]
+    pub tag: Option<String>,
 }
 
 /// Which tasks.
@@ -504,6 +507,26 @@ pub struct ImportProblem {
     pub line: u64,
     /// The line at fault, where it is known.
     pub fault_line: Option<u64>,
+    /// Why, in words for a person.
+    pub reason: String,
+}
+
+/// What an export did.
+#[uniffi::remote(Record)]
+pub struct ExportReport {
+    /// Records written.
+    pub written: u64,
+    /// Living records that are not in the file, in its order.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A record that an export left out.
+#[uniffi::remote(Record)]
+pub struct LeftOut {
+    /// The record.
+    pub record: RecordLink,
+    /// What lists call it.
+    pub headline: String,
     /// Why, in words for a person.
     pub reason: String,
 }

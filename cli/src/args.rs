@@ -14,7 +14,8 @@ Exit codes:
   0  done
   1  error; the text says what to do
   2  wrong command line
-  3  partly done: some cards of an import were broken, the rest is in
+  3  partly done: some cards of an import were broken, or some records could
+     not be exported; the rest is there
   4  something needs a person: the doctor found what it did not repair";
 
 /// An offline-first CRM: contacts, deals and tasks on this computer, encrypted, and in step with your other devices.

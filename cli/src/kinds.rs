@@ -139,19 +139,9 @@ impl Listed for Deal {
             outcome: parsed::<DealOutcome>(args.outcome.as_ref()),
             about: args.about,
             deleted: common.deleted,
+            tag: args.tag.clone(),
         };
-        let Some(tag) = &args.tag else { return Ok(book.deals(&filter, sort, after, limit)?) };
-        // The core filters deals by everything but tags: pages are read until enough of them match, and the token
-        // stays that of a page's end, so a page may hold a few more rows than were asked for.
-        let mut found = Page { items: Vec::new(), next: after.map(str::to_owned) };
-        loop {
-            let page = book.deals(&filter, sort, found.next.as_deref(), limit)?;
-            found.items.extend(page.items.into_iter().filter(|row| row.tags.contains(tag)));
-            found.next = page.next;
-            if found.next.is_none() || found.items.len() >= limit as usize {
-                return Ok(found);
-            }
-        }
+        Ok(book.deals(&filter, sort, after, limit)?)
     }
 
     fn cells(row: &DealRow) -> Vec<String> {

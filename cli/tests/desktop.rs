@@ -188,7 +188,8 @@ fn json_is_one_object() {
     assert_eq!(desk.json(&["status"])["error"]["code"], "no_book");
     assert_eq!(desk.json(&["init"])["key_created"], true);
     let anna = desk.add(&["contact", "add", "Anna Petrova", "--email", "anna@example.org"]);
-    let deal = desk.add(&["deal", "add", "Pumps", "--value", "1000,5 eur", "--contact", &anna]);
+    let deal = desk.add(&["deal", "add", "Pumps", "--value", "1000,5 eur", "--contact", &anna, "--tag", "vip"]);
+    desk.add(&["deal", "add", "Valves"]);
     let task =
         desk.add(&["task", "add", "Call", "--due", "2026-12-31T09:00[Europe/Berlin]", "--deal", &deal, "--priority", "high"]);
     let shown = desk.json(&["deal", "show", &deal]);
@@ -198,6 +199,7 @@ fn json_is_one_object() {
         vec!["status"],
         vec!["contact", "list"],
         vec!["deal", "list", "--about", &anna],
+        vec!["deal", "list", "--tag", "vip"],
         vec!["task", "list", "--due-by", "2026-12-31", "--about", &deal],
         vec!["search", "pumps"],
         vec!["history", &task],
@@ -527,6 +529,34 @@ fn a_sound_book_is_told_so() {
     assert_eq!(desk.says(&["doctor"]), "The book is sound.\n");
     let rebuilt = desk.json(&["doctor", "--rebuild"]);
     assert_eq!((&rebuilt["rebuilt"]["records"], &rebuilt["left"]), (&1.into(), &serde_json::json!([])));
+}
+
+#[test]
+fn an_export_without_a_damaged_record_says_so() {
+    let desk = Desk::new();
+    let key = [7; 32];
+    desk.write("book.key", &key);
+    desk.says(&["init"]);
+    desk.says(&["contact", "add", "Anna"]);
+    let boris = desk.add(&["contact", "add", "Boris"]);
+    let raw = rusqlite::Connection::open(desk.path("book").join("book.db")).unwrap();
+    raw.execute_batch(&roadbook_core::Key::new(key).pragma()).unwrap();
+    raw.execute_batch("PRAGMA cipher_plaintext_header_size = 32").unwrap();
+    let damaged = "UPDATE doc SET bytes = x'0001020304' WHERE n = (SELECT n FROM contact WHERE given_name = 'Boris')";
+    assert_eq!(raw.execute(damaged, []).unwrap(), 1);
+    drop(raw);
+
+    let output = desk.run(&["export", "--format", "vcard", "-o", "out.vcf"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(text(&output.stdout), "Wrote 1 record to out.vcf; 1 record was left out.\n");
+    let said = text(&output.stderr);
+    assert!(said.starts_with("contact Boris: ") && said.contains(&boris), "{said}");
+    assert!(std::fs::read_to_string(desk.path("out.vcf")).unwrap().contains("FN:Anna"));
+
+    let listed = desk.json(&["export", "--format", "vcard", "-o", "out.vcf"]);
+    assert_eq!((&listed["records"], &listed["left_out"][0]["id"]), (&1.into(), &boris.as_str().into()));
+    let all = desk.json(&["export", "--format", "json"]);
+    assert_eq!(all["left_out"][0]["headline"], "Boris", "what goes to standard output says itself what it lacks");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use minicbor::{Decode, Decoder, Encode, Encoder};
 use uuid::Uuid;
 
 use crate::env::Env;
@@ -75,6 +76,22 @@ impl FromStr for RecordId {
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         Uuid::try_parse(text.trim()).map(|id| Self(id.into_bytes())).map_err(|_| NotAnId(text.chars().take(60).collect()))
+    }
+}
+
+impl<C> Encode<C> for RecordId {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        encoder.bytes(&self.0)?.ok()
+    }
+}
+
+impl<C> Decode<'_, C> for RecordId {
+    fn decode(decoder: &mut Decoder<'_>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::from_slice(decoder.bytes()?).ok_or_else(|| minicbor::decode::Error::message("an id has 16 bytes"))
     }
 }
 

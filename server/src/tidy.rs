@@ -82,10 +82,8 @@ fn trim_chain(store: &dyn Store, workspace: &Workspace, now_ms: i64) -> Result<(
 /// Whether the record's snapshot holds its changes up to a number. Changes that it lacks may be all that is left.
 fn is_covered(view: &dyn View, record: RecordId, until: u64) -> Result<bool> {
     let Some(stored) = view.doc(record)? else { return Ok(false) };
-    let Some(kind) = Kind::from_code(stored.kind) else { return Ok(false) };
-    let Ok(document) = Document::load(kind.definition(), &stored.bytes) else { return Ok(false) };
+    let Ok(document) = Document::load(Kind::definition_of(stored.kind), &stored.bytes) else { return Ok(false) };
     let changes = view.stored_changes(record)?;
     let mut old = changes.iter().filter(|change| change.seq <= until);
-    // Those of an earlier generation were erased.
-    Ok(old.all(|change| change.generation < stored.generation || document.contains(&change.hash)))
+    Ok(old.all(|change| document.contains(&change.hash)))
 }

@@ -94,7 +94,7 @@ type Expected = fn(&Fault) -> bool;
 fn what_cannot_be_told_from_the_rest_is_named_and_left_alone() {
     let cases: [(&str, Expected); 9] = [
         ("UPDATE doc SET seq_last = 1 WHERE id = ?1", |fault| matches!(fault, Fault::Place { stands: 1, last: 3 })),
-        ("UPDATE doc SET kind = 999 WHERE id = ?1", |fault| matches!(fault, Fault::UnknownKind(999))),
+        ("UPDATE doc SET kind = 999 WHERE id = ?1", |fault| matches!(fault, Fault::Kind(999))),
         ("UPDATE change SET gen = 4 WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Generation(3))),
         ("UPDATE change SET device = zeroblob(16) WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Author(3))),
         ("UPDATE change SET bytes = x'00' WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Change(3))),

@@ -4,7 +4,7 @@
 
 use std::io::BufReader;
 
-use roadbook_core::book::{ContactFilter, ContactSort, ImportReport, Progress};
+use roadbook_core::book::{ContactFilter, ContactSort, ExportReport, ImportReport, Progress};
 use roadbook_core::records::Contact;
 use roadbook_core::sync::End;
 use roadbook_tests::relay::Relay;
@@ -15,7 +15,7 @@ BEGIN:VCARD\r\nVERSION:3.0\r\nN:Broken\r\nthis line is no property\r\nEND:VCARD\
 BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=D0=81=D0=BB=D0=BA=D0=B8=D0=BD=D0=B0;=D0=90=D0=BD=D0=BD=D0=B0\r\nTEL;WORK:+7 812 000-00-00\r\nEND:VCARD\r\n";
 
 fn import(device: &Device, cards: &str) -> ImportReport {
-    device.book.import_vcard("cards.vcf", BufReader::new(cards.as_bytes()), &|_| true).unwrap()
+    device.book.import_vcard("cards.vcf", BufReader::new(cards.as_bytes()), None, &|_| true).unwrap()
 }
 
 fn only(device: &Device, text: &str) -> Contact {
@@ -40,6 +40,16 @@ fn a_broken_card_is_named_with_its_line_and_the_rest_comes_in() {
     assert_eq!(contact.birthday.unwrap().to_string(), "1985-04-12");
     assert!(contact.channels.iter().any(|channel| channel.e164.as_deref() == Some("+74951234567")));
     assert_eq!(only(&device, "ёлкина").given_name, "Анна");
+}
+
+#[test]
+fn a_region_of_one_import_reads_its_numbers_and_stays_out_of_the_book() {
+    let device = Device::new(&World::new(9));
+    device.book.set_region(&"RU".parse().unwrap()).unwrap();
+    let card = "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 123456\nEND:VCARD\n";
+    device.book.import_vcard("berlin", card.as_bytes(), Some(&"DE".parse().unwrap()), &|_| true).unwrap();
+    assert_eq!(only(&device, "eva").channels[0].e164.as_deref(), Some("+4930123456"));
+    assert_eq!(device.book.region().unwrap().code(), "RU");
 }
 
 #[test]
@@ -110,7 +120,7 @@ fn an_export_comes_back_as_the_same_records() {
     let (device, other) = (Device::new(&world), Device::new(&world));
     import(&device, CARDS);
     let mut file = Vec::new();
-    assert_eq!(device.book.export_vcard(&mut file).unwrap(), 2);
+    assert_eq!(device.book.export_vcard(&mut file).unwrap().written, 2);
     let file = String::from_utf8(file).unwrap();
     let report = import(&device, &file);
     assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
@@ -143,7 +153,7 @@ fn an_import_stops_when_asked_and_one_undo_takes_it_back() {
     let device = Device::new(&World::new(6));
     let card = |n: usize| format!("BEGIN:VCARD\nVERSION:3.0\nUID:{n}\nFN:Person {n}\nEND:VCARD\n");
     let cards: String = (0..350).map(card).collect();
-    let report = device.book.import_vcard("c", BufReader::new(cards.as_bytes()), &|now: Progress| now.cards < 200).unwrap();
+    let report = device.book.import_vcard("c", BufReader::new(cards.as_bytes()), None, &|now: Progress| now.cards < 200).unwrap();
     assert!(report.cancelled && report.added == 200);
     device.book.undo(None).unwrap();
     let page = device.book.contacts(&ContactFilter::default(), ContactSort::Name, None, 9).unwrap();
@@ -169,4 +179,28 @@ fn a_file_is_there_whole_or_not_at_all() {
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap(), json);
     let left: Vec<_> = std::fs::read_dir(device.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(".part")), "{left:?}");
+}
+
+#[test]
+fn an_export_leaves_out_what_cannot_be_opened_and_names_it() {
+    let device = Device::new(&World::new(8));
+    import(&device, CARDS);
+    let damaged = only(&device, "pyotr").id.0;
+    device.raw().execute("UPDATE doc SET bytes = x'0001020304' WHERE id = ?1", [damaged.as_bytes()]).unwrap();
+    let left_out = |report: &ExportReport| {
+        assert_eq!((report.written, report.left_out.len()), (1, 1));
+        let left = &report.left_out[0];
+        assert_eq!((left.record.id, left.headline.as_str()), (damaged, "Pyotr Elkin"));
+        assert!(left.reason.contains("cannot be opened"), "{}", left.reason);
+    };
+    let mut cards = Vec::new();
+    left_out(&device.book.export_vcard(&mut cards).unwrap());
+    let cards = String::from_utf8(cards).unwrap();
+    assert!(cards.contains("Анна") && !cards.contains("Pyotr"), "{cards}");
+    let mut json = Vec::new();
+    left_out(&device.book.export_json(&mut json).unwrap());
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["contact"].as_array().unwrap().len(), 1);
+    assert_eq!((&json["left_out"][0]["id"], &json["left_out"][0]["kind"]), (&damaged.to_string().into(), &"contact".into()));
+    assert_eq!(device.book.status().unwrap().unreadable, 1, "the next sync fetches it");
 }

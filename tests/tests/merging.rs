@@ -267,7 +267,7 @@ fn a_refused_card_keeps_out_no_other_card_of_its_import() {
     let (_, mut relay, anna, boris) = pair();
     let card = |uid: &str, name: &str, more: &str| format!("BEGIN:VCARD\nVERSION:3.0\nUID:{uid}\nFN:{name}\n{more}END:VCARD\n");
     let file = [card("1", "Alpha", ""), card("2", "Unwanted", ""), card("1", "Alpha", "TITLE:Buyer\n")].concat();
-    anna.book.import_vcard("cards", file.as_bytes(), &|_| true).unwrap();
+    anna.book.import_vcard("cards", file.as_bytes(), None, &|_| true).unwrap();
     relay.policy = refuse("Unwanted", "forbidden");
     meet(&mut relay, &[&anna, &boris]);
     let status = anna.book.status().unwrap();

@@ -205,7 +205,7 @@ fn the_limits_are_those_of_the_code() {
         ("bytes of a request or answer unfolded", MAX_INFLATED as u64),
         ("bytes of an answer on the wire", MAX_RESPONSE as u64),
         ("changes of a group", MAX_GROUP as u64),
-        ("operations of all changes of a group", MAX_GROUP_OPS),
+        ("operations of a record's changes in a group", MAX_GROUP_OPS),
         ("bytes of all changes of a request, unfolded", MAX_INFLATED as u64),
         ("bytes of a change", Limits::CHANGE.bytes as u64),
         ("operations of a change", Limits::CHANGE.ops),

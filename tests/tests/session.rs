@@ -80,6 +80,22 @@ fn joining_says_hello_joins_and_syncs_what_was_typed_before() {
 }
 
 #[test]
+fn an_answer_without_ids_joins_nothing() {
+    let mut relay = Relay::default();
+    let device = Device::new(&World::new(1));
+    let mut session = Session::join(&device.book, "http://relay/", "code", "Anna's phone").unwrap();
+    let hello = sent(session.start().unwrap());
+    let join = sent(session.next(Event::Answered(relay.answer(&hello))).unwrap());
+    let mut answer = relay.answer(&join);
+    let mut joined: wire::JoinResponse = wire::decode(&answer.body).unwrap();
+    joined.device.truncate(3);
+    answer.body = wire::encode(&joined).unwrap();
+    let end = ended(session.next(Event::Answered(answer)).unwrap());
+    assert!(matches!(end, End::Wait { reason: WaitReason::NotTheServer, .. }), "{end:?}");
+    assert!(device.book.account().unwrap().is_none());
+}
+
+#[test]
 fn a_good_token_syncs_in_one_round_trip() {
     let (_, mut relay, device) = joined();
     let (mut session, step) = start(&device.book);

@@ -287,6 +287,7 @@ fn lists_page_by_key_and_filter_by_what_reps_ask_for() {
         if n % 5 == 0 {
             form.position.outcome = Outcome::Won;
             form.value = Some(Money { minor: 1, currency: "EUR".into() });
+            form.tags = vec!["vip".into()];
         }
         book.save(&form).unwrap();
     }
@@ -301,6 +302,12 @@ fn lists_page_by_key_and_filter_by_what_reps_ask_for() {
     assert_eq!(titles, (0..25).map(|n| format!("Deal {n:02}")).collect::<Vec<_>>());
     let won = DealFilter { outcome: Some(Outcome::Won), ..DealFilter::default() };
     assert_eq!(book.deals(&won, DealSort::CloseDate, None, 50).unwrap().items.len(), 5);
+    let tagged = DealFilter { tag: Some("vip".into()), ..DealFilter::default() };
+    let first = book.deals(&tagged, DealSort::Title, None, 3).unwrap();
+    assert_eq!(first.items.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["Deal 00", "Deal 05", "Deal 10"]);
+    assert_eq!(book.deals(&tagged, DealSort::Title, first.next.as_deref(), 3).unwrap().items.len(), 2);
+    let half = DealFilter { tag: Some("vi".into()), ..DealFilter::default() };
+    assert!(book.deals(&half, DealSort::Title, None, 50).unwrap().items.is_empty(), "a tag is a whole word");
     let mine = DealFilter { owner: Some(Owner::Me), ..DealFilter::default() };
     assert_eq!(book.deals(&mine, DealSort::Recent, None, 50).unwrap().items.len(), 25);
     assert!(matches!(book.deals(&won, DealSort::Title, Some("no token"), 50), Err(Error::Invalid(_))));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use roadbook_core::Book;
-use roadbook_core::book::{ImportProblem, ImportReport, Progress};
+use roadbook_core::book::{ExportReport, ImportProblem, ImportReport, LeftOut, Progress};
 use roadbook_core::value::Region;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::failure::{Failure, OK, Outcome, PARTLY, plain};
 use crate::say::{count, line};
 use crate::store::sync_folder;
 
-/// Broken cards that are told line by line; the rest is counted.
+/// Broken cards, or records left out, that are told line by line; the rest is counted.
 const TOLD: usize = 20;
 
 /// One input of an import, opened before the first one is read: a mistyped name stops the whole, not the second half.
@@ -45,10 +45,7 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
     let region = start::region(typed)?;
     let book = run.open()?;
     let inputs: Vec<Input> = files.iter().map(|path| open(path)).collect::<Outcome<_>>()?;
-    let total = match region {
-        Some(region) => with_region(&book, &region, || take(run, &book, inputs))?,
-        None => take(run, &book, inputs)?,
-    };
+    let total = take(run, &book, inputs, region.as_ref())?;
     let problem = |problem: &ImportProblem| json!({"file": problem.file, "line": problem.line, "fault_line": problem.fault_line, "reason": problem.reason});
     run.say.answer(
         || {
@@ -77,16 +74,7 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
     Ok(if total.broken == 0 { OK } else { PARTLY })
 }
 
-/// Sets the book's region for as long as the work takes.
-fn with_region<T>(book: &Book, region: &Region, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    let usual = book.region()?;
-    book.set_region(region)?;
-    let done = work();
-    book.set_region(&usual)?;
-    done
-}
-
-fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>) -> Outcome<ImportReport> {
+fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>, region: Option<&Region>) -> Outcome<ImportReport> {
     let mut total = ImportReport::default();
     for input in inputs {
         let bar = bar(run, &input);
@@ -95,7 +83,7 @@ fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>) -> Outcome<ImportReport>
             bar.set_message(count(progress.cards, "card", "cards"));
             true
         };
-        let report = book.import_vcard(&input.name, BufReader::with_capacity(1 << 16, input.reader), &progress);
+        let report = book.import_vcard(&input.name, BufReader::with_capacity(1 << 16, input.reader), region, &progress);
         bar.finish_and_clear();
         let report = report?;
         for problem in report.problems.iter().take(TOLD.saturating_sub(total.problems.len())) {
@@ -129,29 +117,54 @@ fn bar(run: &Run<'_>, input: &Input) -> ProgressBar {
     bar
 }
 
-pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf>) -> Outcome {
+pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf>) -> Outcome<u8> {
     let file = output.filter(|path| path != Path::new("-"));
     if file.is_none() && format == ExportFormat::Vcard && run.say.is_json() {
         return Err(Failure::usage("with --json a vCard export needs a file: -o FILE"));
     }
     let book = run.open()?;
-    let write = |out: &mut dyn Write| -> Outcome<u64> {
+    let write = |out: &mut dyn Write| -> Outcome<ExportReport> {
         Ok(match format {
             ExportFormat::Vcard => book.export_vcard(out)?,
             ExportFormat::Json => book.export_json(out)?,
         })
     };
-    let Some(path) = file else {
-        // Standard output is the export itself, and for JSON that is the one object.
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        write(&mut out)?;
-        return Ok(out.flush()?);
+    let report = match &file {
+        Some(path) => whole_file(path, write)?,
+        None => {
+            // Standard output is the export itself, and for JSON that is the one object, which names what it lacks.
+            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            let report = write(&mut out)?;
+            out.flush()?;
+            report
+        }
     };
-    let records = whole_file(&path, write)?;
-    run.say.answer(
-        || Ok(json!({"file": path.display().to_string(), "records": records})),
-        |out| Ok(writeln!(out, "Wrote {} to {}.", count(records, "record", "records"), path.display())?),
-    )
+    for LeftOut { record, headline, reason } in report.left_out.iter().take(TOLD) {
+        run.say.remark(&format!("{} {}: {}", record.kind, line(headline), line(reason)));
+    }
+    if report.left_out.len() > TOLD {
+        run.say.remark(&format!("and {} more records that were left out", report.left_out.len() - TOLD));
+    }
+    if let Some(path) = file {
+        let left_out = report.left_out.len() as u64;
+        run.say.answer(
+            || {
+                Ok(json!({
+                    "file": path.display().to_string(),
+                    "records": report.written,
+                    "left_out": report.left_out.iter().map(LeftOut::to_json).collect::<Vec<_>>(),
+                }))
+            },
+            |out| {
+                write!(out, "Wrote {} to {}", count(report.written, "record", "records"), path.display())?;
+                if left_out > 0 {
+                    write!(out, "; {} left out", count(left_out, "record was", "records were"))?;
+                }
+                Ok(writeln!(out, ".")?)
+            },
+        )?;
+    }
+    Ok(if report.left_out.is_empty() { OK } else { PARTLY })
 }
 
 /// Writes a file that is there whole or not at all: beside it first, onto the disk, then under its name.

@@ -56,7 +56,7 @@ pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
         Verb::Undo { action } => review::undo(&run, action.as_deref()),
         Verb::Refusals { verb } => review::refusals(&run, verb),
         Verb::Import { files, format: _, region } => return files::import(&run, &files, region.as_deref()),
-        Verb::Export { format, output } => files::export(&run, format, output),
+        Verb::Export { format, output } => return files::export(&run, format, output),
         Verb::Doctor { rebuild } => return check::doctor(&run, rebuild),
     };
     done.map(|()| OK)

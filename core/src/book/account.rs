@@ -14,48 +14,31 @@ use crate::sync::wire::{JoinResponse, TokenResponse};
 /// A token is not used in its last seconds.
 const TOKEN_MARGIN_MS: i64 = 10_000;
 
-/// Where this device belongs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where this device belongs. Stored as it is declared, so its keys are frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Account {
     /// The server's id.
+    #[cbor(n(0), with = "minicbor::bytes")]
     pub server_id: Vec<u8>,
     /// The device's id on the server.
+    #[n(1)]
     pub device: RecordId,
     /// The person's id.
+    #[n(2)]
     pub person: RecordId,
     /// The workspace's id.
+    #[n(3)]
     pub workspace: RecordId,
     /// The workspace's name.
-    pub workspace_name: String,
-}
-
-#[derive(Encode, Decode)]
-#[cbor(map)]
-struct StoredAccount {
-    #[cbor(n(0), with = "minicbor::bytes")]
-    server_id: Vec<u8>,
-    #[cbor(n(1), with = "minicbor::bytes")]
-    device: Vec<u8>,
-    #[cbor(n(2), with = "minicbor::bytes")]
-    person: Vec<u8>,
-    #[cbor(n(3), with = "minicbor::bytes")]
-    workspace: Vec<u8>,
     #[n(4)]
-    workspace_name: String,
+    pub workspace_name: String,
 }
 
 impl Account {
     pub(super) fn load(conn: &Connection) -> Result<Option<Self>> {
-        let Some(bytes) = Meta::Account.get(conn)? else { return Ok(None) };
-        let stored: StoredAccount = minicbor::decode(&bytes).map_err(|_| Error::Corrupt("the account cannot be read".into()))?;
-        let id = |bytes: &[u8]| RecordId::from_slice(bytes).ok_or_else(|| Error::Corrupt("the account cannot be read".into()));
-        Ok(Some(Self {
-            device: id(&stored.device)?,
-            person: id(&stored.person)?,
-            workspace: id(&stored.workspace)?,
-            server_id: stored.server_id,
-            workspace_name: stored.workspace_name,
-        }))
+        let account = Meta::Account.get(conn)?.map(|bytes| minicbor::decode(&bytes));
+        account.transpose().map_err(|_| Error::Corrupt("the account cannot be read".into()))
     }
 }
 
@@ -125,22 +108,20 @@ impl Book {
     }
 
     pub(crate) fn keep_account(&self, url: &str, server_id: &[u8], joined: &JoinResponse) -> Result<()> {
+        let id = |bytes: &[u8]| RecordId::from_slice(bytes).ok_or_else(|| Error::Protocol("an id without 16 bytes".into()));
+        let account = Account {
+            server_id: server_id.to_vec(),
+            device: id(&joined.device)?,
+            person: id(&joined.person)?,
+            workspace: id(&joined.workspace)?,
+            workspace_name: joined.workspace_name.clone(),
+        };
         self.write(|tx| {
-            let previous = Account::load(tx.sql)?;
-            let account = StoredAccount {
-                server_id: server_id.to_vec(),
-                device: joined.device.clone(),
-                person: joined.person.clone(),
-                workspace: joined.workspace.clone(),
-                workspace_name: joined.workspace_name.clone(),
-            };
-            if previous.is_some_and(|previous| previous.workspace.as_bytes() != account.workspace.as_slice()) {
+            if Account::load(tx.sql)?.is_some_and(|previous| previous.workspace != account.workspace) {
                 return Err(Error::OtherWorkspace);
             }
             let bytes = minicbor::to_vec(&account).map_err(|error| Error::Internal(error.to_string()))?;
             Meta::Account.set(tx.sql, &bytes)?;
-            // An answer with malformed ids is none.
-            Account::load(tx.sql)?;
             Meta::ServerUrl.set(tx.sql, url.as_bytes())?;
             tx.keep_token(&joined.token)
         })

@@ -10,9 +10,10 @@ use super::save::open_for_reading;
 use crate::access::DELETED;
 use crate::document::{Code, Context, Document, difference};
 use crate::error::{Error, Result};
-use crate::gate::Refused;
+use crate::gate::Refused::Erased;
 use crate::id::RecordId;
 use crate::record::{FieldValue, Kind, Values};
+use crate::store::OutboxState::{Refused, Waiting};
 use crate::store::{OpenGroup, OutboxItem, StoredDoc, Tx};
 use crate::value::Register as _;
 
@@ -92,16 +93,17 @@ impl Tx<'_> {
         self.sql.execute("DELETE FROM draft WHERE json_extract(record, '$.id') = ?1", [id.to_string()])?;
         for group in OutboxItem::groups_of(self.sql, id)? {
             self.sql.execute(
-                "UPDATE outbox SET state = 1, verdict = ?3 WHERE grp = ?1 AND doc = ?2 AND gen < ?4 AND state = 0",
-                params![group, id.as_bytes(), Refused::Erased.code(), generation],
+                "UPDATE outbox SET state = ?1, verdict = ?2 WHERE grp = ?3 AND doc = ?4 AND gen < ?5 AND state = ?6",
+                params![Refused, Erased.code(), group, id.as_bytes(), generation, Waiting],
             )?;
             // The server may know the group with the erased edits in it: what is left of it is another group.
             let renamed = OpenGroup::new(self.env);
-            self.sql.execute("UPDATE outbox SET grp = ?2 WHERE grp = ?1 AND state = 0", params![group, renamed.id()])?;
+            self.sql
+                .execute("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3", params![renamed.id(), group, Waiting])?;
         }
         self.sql.execute(
-            "UPDATE outbox SET bytes = x'' WHERE doc = ?1 AND gen < ?2 AND state IN (1, 2)",
-            params![id.as_bytes(), generation],
+            "UPDATE outbox SET bytes = x'' WHERE doc = ?1 AND gen < ?2 AND state <> ?3",
+            params![id.as_bytes(), generation, Waiting],
         )?;
         self.erased = true;
         Ok(())

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
-use crate::store::{DocRow, OutboxItem, State, StoredDoc, Tx};
+use crate::store::{DocRow, DocState, OutboxItem, StoredDoc, Tx};
 use crate::sync::wire::{Entry, Form, RowVersion};
 
 /// Why an entry was set aside: the record is asked for whole with the next request.
@@ -80,7 +80,7 @@ impl Tx<'_> {
             }
             if stored.generation > entry.generation {
                 // Erased here; the server hears of it with this device's next push.
-                return Ok(());
+                return Ok(self.forget_set_aside(id)?);
             }
             if stored.is_healthy() && stored.generation == entry.generation && stored.heads == heads {
                 return Ok(self.forget_set_aside(id)?);
@@ -143,7 +143,7 @@ impl Tx<'_> {
             kind: entry.kind,
             generation: entry.generation,
             heads,
-            state: State::Unverified as i64,
+            state: DocState::Unverified,
             row_version: (known.major, known.minor),
             has_unknown: version.minor > known.minor,
             disputed: 0,
@@ -189,7 +189,7 @@ impl Tx<'_> {
                 kind: stored.kind,
                 generation: stored.generation,
                 heads: &passed.document.heads(),
-                state: State::Unverified as i64,
+                state: DocState::Unverified,
                 row_version: (0, 0),
                 has_unknown: true,
                 disputed: 0,

@@ -3,7 +3,7 @@
 use super::Book;
 use super::people::Author;
 use super::save::open_for_reading;
-use crate::document::{ActionId, Document, Edit, difference};
+use crate::document::{ActionId, Document, KeyEdit, difference};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::{Definition, FieldId, Values};
@@ -67,7 +67,7 @@ impl Book {
 }
 
 fn field_changes(document: &Document, before: &Values, after: &Values) -> Vec<FieldChange> {
-    let change = |edit: Edit| {
+    let change = |edit: KeyEdit| {
         let field = FieldId::from_key(edit.key());
         FieldChange {
             before: shown(document.definition(), before, &field),

@@ -1,20 +1,18 @@
-//! Contacts in from vCard files, and out again.
+//! Contacts in from vCard files.
 //!
 //! A card's record id is derived from its `UID`, or from what it says where it has none, so that the same file
 //! imported again, or on another device, adds nothing. A card that was imported before is compared with what that
 //! import wrote: only what changed in the file since is written, and what people changed meanwhile is kept.
 
-use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
 
 use super::Book;
-use super::cards::{card_id, contact_of, to_card};
-use super::save::{open_for_reading, version_of};
+use super::cards::{card_id, contact_of};
+use super::save::version_of;
 use crate::document::{Code, Document, Message, Version};
 use crate::error::{Error, Result};
-use crate::id::RecordId;
-use crate::import::vcard::{BrokenCard, Card, Cards, Item, write_card};
-use crate::record::{FieldValue, Kind, Record, Values};
+use crate::import::vcard::{BrokenCard, Card, Cards, Item};
+use crate::record::{FieldValue, Record, Values};
 use crate::records::Contact;
 use crate::store::{Meta, StoredDoc, Tx};
 use crate::value::{Region, Scalar};
@@ -83,13 +81,20 @@ impl Book {
     }
 
     /// Takes the contacts of a vCard file (2.1, 3.0, 4.0), in bounded memory. A broken card is reported and the rest
-    /// is taken. The whole import is one action, so that one undo takes it back. `progress` is asked after every
-    /// batch; `false` stops the import, and what was taken stays.
+    /// is taken. The whole import is one action, so that one undo takes it back. National phone numbers are read as
+    /// dialled in `region`, or in the book's where there is none. `progress` is asked after every batch; `false` stops
+    /// the import, and what was taken stays.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read on; those of the store. What was taken before stays.
-    pub fn import_vcard(&self, file: &str, reader: impl BufRead, progress: &dyn Fn(Progress) -> bool) -> Result<ImportReport> {
-        let region = self.region()?;
+    pub fn import_vcard(
+        &self,
+        file: &str,
+        reader: impl BufRead,
+        region: Option<&Region>,
+        progress: &dyn Fn(Progress) -> bool,
+    ) -> Result<ImportReport> {
+        let region = region.map_or_else(|| self.region(), |region| Ok(region.clone()))?;
         let message = self.write(|tx| Ok(tx.message(Code::import(), Code::vcard())))?;
         let mut report = ImportReport::default();
         let mut cards = Cards::new(reader);
@@ -117,93 +122,6 @@ impl Book {
                 report.cancelled = true;
                 return Ok(report);
             }
-        }
-    }
-
-    /// Writes living contacts as vCard 4.0, by name; returns how many.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where `out` cannot be written.
-    pub fn export_vcard(&self, out: &mut dyn Write) -> Result<u64> {
-        let mut count = 0;
-        self.each_living(Kind::Contact, &mut |id, document| {
-            let contact = Contact::from_values(id, String::new(), &document.read(None).values);
-            let mut out = &mut *out;
-            write_card(&mut out, &to_card(&contact)).map_err(|source| Error::io("cannot write the file", source))?;
-            count += 1;
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// Writes all living records as one JSON object, kind by kind, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where `out` cannot be written.
-    pub fn export_json(&self, out: &mut dyn Write) -> Result<u64> {
-        let io = |source| Error::io("cannot write the file", source);
-        let mut count = 0;
-        out.write_all(b"{").map_err(io)?;
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
-            let comma = if at == 0 { "" } else { "," };
-            write!(out, "{comma}\n\"{}\": [", kind.name()).map_err(io)?;
-            let mut first = true;
-            self.each_living(kind, &mut |id, document| {
-                let mut json = serde_json::Map::new();
-                json.insert("id".into(), id.to_string().into());
-                json.extend(document.read(None).values.to_json());
-                let comma = if std::mem::take(&mut first) { "" } else { "," };
-                write!(out, "{comma}\n{}", serde_json::Value::Object(json)).map_err(io)?;
-                count += 1;
-                Ok(())
-            })?;
-            out.write_all(b"]").map_err(io)?;
-        }
-        out.write_all(b"\n}\n").map_err(io)?;
-        Ok(count)
-    }
-
-    /// Writes a file through `write`, beside its place first: it is there whole or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the folder cannot be written; those of `write`.
-    pub fn export_file(&self, path: &Path, write: &dyn Fn(&mut dyn Write) -> Result<u64>) -> Result<u64> {
-        let io = |source| Error::io(format!("cannot write {}", path.display()), source);
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.part", self.new_entry_id()));
-        let beside = PathBuf::from(beside);
-        let file = std::fs::File::create_new(&beside).map_err(io)?;
-        let mut out = std::io::BufWriter::new(file);
-        let written = write(&mut out).and_then(|count| {
-            let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-            file.sync_all().map_err(io)?;
-            std::fs::rename(&beside, path).map_err(io)?;
-            Ok(count)
-        });
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = std::fs::remove_file(&beside);
-        }
-        written
-    }
-
-    fn each_living(&self, kind: Kind, each: &mut dyn FnMut(RecordId, &Document) -> Result<()>) -> Result<()> {
-        let mut after: Vec<u8> = Vec::new();
-        loop {
-            let batch: Vec<Vec<u8>> = self.read(|conn| {
-                let sql = format!(
-                    "SELECT d.id FROM doc d JOIN {} t ON t.n = d.n WHERE d.id > ?1 AND t.deleted_ms IS NULL ORDER BY d.id LIMIT 500",
-                    kind.definition().table
-                );
-                let mut statement = conn.prepare_cached(&sql)?;
-                Ok(statement.query_map([&after], |row| row.get(0))?.collect::<Result<_, _>>()?)
-            })?;
-            let Some(last) = batch.last() else { return Ok(()) };
-            for id in batch.iter().filter_map(|id| RecordId::from_slice(id)) {
-                let (_, document) = self.read(|conn| open_for_reading(conn, kind.definition(), id))?;
-                each(id, &document)?;
-            }
-            after.clone_from(last);
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct DealFilter {
     pub about: Option<RecordId>,
     /// Deleted ones instead of living ones.
     pub deleted: bool,
+    /// With this tag.
+    pub tag: Option<String>,
 }
 
 /// Which tasks.
@@ -149,9 +151,7 @@ impl Book {
         self.list(order, after, limit, |list| {
             list.common(&filter.text, filter.deleted);
             list.owner(filter.owner.as_ref())?;
-            if let Some(tag) = &filter.tag {
-                list.and("EXISTS (SELECT 1 FROM json_each(t.tags) WHERE json_each.value = ?)", [Sql::Text(tag.clone())]);
-            }
+            list.tag(filter.tag.as_deref());
             Ok(())
         })
     }
@@ -170,6 +170,7 @@ impl Book {
             list.common(&filter.text, filter.deleted);
             list.owner(filter.owner.as_ref())?;
             list.about(filter.about);
+            list.tag(filter.tag.as_deref());
             if let Some(stage) = &filter.stage {
                 list.and("t.stage = ?", [Sql::Text(stage.code().to_owned())]);
             }
@@ -213,7 +214,7 @@ impl Book {
         filter: impl FnOnce(&mut List<'_>) -> Result<()>,
     ) -> Result<Page<R>> {
         self.read(|conn| {
-            let mut list = List { conn, definition: R::DEFINITION, conditions: Vec::new(), bound: Vec::new() };
+            let mut list = List::new(conn, R::DEFINITION);
             filter(&mut list)?;
             list.page(order, after, limit.clamp(1, MAX_PAGE))
         })
@@ -227,7 +228,7 @@ impl Book {
         self.read(|conn| {
             let mut found = Vec::new();
             for kind in Kind::ALL {
-                let mut list = List { conn, definition: kind.definition(), conditions: Vec::new(), bound: Vec::new() };
+                let mut list = List::new(conn, kind.definition());
                 if !list.common(text, false) {
                     return Ok(Vec::new());
                 }
@@ -239,6 +240,13 @@ impl Book {
     }
 }
 
+/// What a record is called by its row, which is there also while its document cannot be opened; `None` where it has none.
+pub(super) fn row_headline(conn: &Connection, kind: Kind, id: RecordId) -> Result<Option<String>> {
+    let mut list = List::new(conn, kind.definition());
+    list.and("d.id = ?", [Sql::Blob(id.as_bytes().to_vec())]);
+    Ok(list.headlines(1)?.pop().map(|found| found.headline))
+}
+
 /// A query over one kind's table in the making.
 struct List<'c> {
     conn: &'c Connection,
@@ -247,7 +255,11 @@ struct List<'c> {
     bound: Vec<Sql>,
 }
 
-impl List<'_> {
+impl<'c> List<'c> {
+    fn new(conn: &'c Connection, definition: &'static Definition) -> Self {
+        Self { conn, definition, conditions: Vec::new(), bound: Vec::new() }
+    }
+
     fn and<const N: usize>(&mut self, condition: &str, bound: [Sql; N]) {
         self.conditions.push(condition.to_owned());
         self.bound.extend(bound);
@@ -288,6 +300,12 @@ impl List<'_> {
     fn about(&mut self, record: Option<RecordId>) {
         if let Some(id) = record {
             self.and("t.n IN (SELECT n FROM link WHERE target = ?)", [Sql::Blob(id.as_bytes().to_vec())]);
+        }
+    }
+
+    fn tag(&mut self, tag: Option<&str>) {
+        if let Some(tag) = tag {
+            self.and("EXISTS (SELECT 1 FROM json_each(t.tags) WHERE json_each.value = ?)", [Sql::Text(tag.to_owned())]);
         }
     }
 

@@ -10,11 +10,11 @@ use super::Book;
 use super::feed::MISSING;
 use super::history::FieldChange;
 use super::identity::is_own;
-use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, Message, difference, open_envelope};
+use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, difference, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
-use crate::store::{OutboxItem, StoredDoc, Tx};
+use crate::store::{OutboxItem, OutboxState, StoredDoc, Tx};
 use crate::value::{RecordLink, Scalar};
 
 /// An edit that the server refused.
@@ -32,9 +32,18 @@ pub struct Refusal {
 
 /// A change that was taken out of a record, with what it wanted and what it was written on.
 struct Fallen {
-    edits: Vec<Edit>,
+    edits: Vec<KeyEdit>,
     base: Vec<ChangeHash>,
     message: Message,
+}
+
+/// A record while edits are written into it again, one after another.
+struct Replayed {
+    id: RecordId,
+    generation: u32,
+    document: Document,
+    /// Whether the store has no such record yet.
+    is_new: bool,
 }
 
 /// Own bytes that the server found too large are still read here.
@@ -89,9 +98,13 @@ impl Book {
                 return Err(gone());
             }
             let message = tx.message(Code::replay(), Code::typed());
-            for mut fallen in fallen {
-                fallen.message = message.clone();
-                tx.replay(kind, first.doc, first.generation, fallen)?;
+            let (generation, document, is_new) = match tx.open_doc(first.doc)? {
+                Some((stored, document)) => (stored.generation, document, false),
+                None => (first.generation, Document::new(kind.definition())?, true),
+            };
+            let mut record = Replayed { id: first.doc, generation, document, is_new };
+            for fallen in fallen {
+                tx.replay(&mut record, Fallen { message: message.clone(), ..fallen })?;
             }
             tx.drop_refused(&items)
         })
@@ -162,7 +175,7 @@ fn taken_out(from: &Document, change: &ChangeEntry, target: &Document) -> Fallen
     let there = target.read(Some(&base)).values;
     let mut edits = difference(&before, &after);
     for edit in &mut edits {
-        if let Edit::Text { key, from, to } = edit
+        if let KeyEdit::Text { key, from, to } = edit
             && let Some(crate::record::FieldValue::Text(text)) = there.get(key)
             && text != from
         {
@@ -184,32 +197,27 @@ impl Tx<'_> {
     /// Settles refused changes. Their bytes stay as long as others of the record wait that were written on them.
     fn drop_refused(&self, items: &[OutboxItem]) -> Result<()> {
         for item in items {
-            self.sql.execute("UPDATE outbox SET state = 2 WHERE n = ?1", [item.n])?;
+            self.sql.execute("UPDATE outbox SET state = ?2 WHERE n = ?1", params![item.n, OutboxState::Settled])?;
             self.sql.execute(
-                "DELETE FROM outbox WHERE doc = ?1 AND state = 2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = 1)",
-                [item.doc.as_bytes()],
+                "DELETE FROM outbox WHERE doc = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = ?3)",
+                params![item.doc.as_bytes(), OutboxState::Settled, OutboxState::Refused],
             )?;
         }
         Ok(())
     }
 
     /// Writes edits again, as a change of this store, at the version that they were made on.
-    fn replay(&mut self, kind: Kind, id: RecordId, generation: u32, fallen: Fallen) -> Result<()> {
-        let (generation, mut document, before) = match self.open_doc(id)? {
-            Some((stored, document)) => {
-                let before = document.read(None).values;
-                (stored.generation, document, Some(before))
-            }
-            None => (generation, Document::new(kind.definition())?, None),
-        };
+    fn replay(&mut self, record: &mut Replayed, fallen: Fallen) -> Result<()> {
         let Fallen { edits, base, message } = fallen;
         let own = |actor| is_own(self.sql, actor).unwrap_or(false);
         let formed = BTreeMap::new();
         let context =
             Context { base: &base, actor: self.actor, own: &own, formed: &formed, message: &message, at_ms: self.now().ms };
-        let written = document.write(edits, &context)?;
+        let before = (!record.is_new).then(|| record.document.read(None).values);
+        let written = record.document.write(edits, &context)?;
         if !written.is_empty() {
-            self.keep_written(id, generation, &document, before.as_ref(), &message, &written)?;
+            self.keep_written(record.id, record.generation, &record.document, before.as_ref(), &message, &written)?;
+            record.is_new = false;
         }
         Ok(())
     }
@@ -218,7 +226,10 @@ impl Tx<'_> {
     /// which must be a new one, and the refused bytes stay in the outbox until their user decides.
     pub(super) fn refuse(&mut self, group: &[u8], verdict: &str) -> Result<()> {
         let docs = self.hashes_of(group)?;
-        self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE grp = ?1 AND state = 0", params![group, verdict])?;
+        self.sql.execute(
+            "UPDATE outbox SET state = ?3, verdict = ?2 WHERE grp = ?1 AND state = ?4",
+            params![group, verdict, OutboxState::Refused, OutboxState::Waiting],
+        )?;
         for (id, hashes) in docs {
             self.take_out(id, &hashes, Some(verdict))?;
         }
@@ -268,21 +279,25 @@ impl Tx<'_> {
             let before = document.read(None).values;
             self.put_doc(id, stored.generation, &clean, Some(&before))?;
         }
-        if unmade && stored.generation > 0 {
+        if unmade && verdict.is_some() && stored.generation > 0 {
             // An erasure that was refused: the record as the server still has it is asked for.
             self.set_aside(id, stored.kind, stored.generation - 1, MISSING, &[])?;
         }
         if let (true, Some(verdict)) = (unmade, verdict) {
             // Without what made the record, its later edits would make a record of nobody: they wait with it.
             for change in &fallen {
-                self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE hash = ?1", params![change.hash.0, verdict])?;
+                self.sql.execute(
+                    "UPDATE outbox SET state = ?3, verdict = ?2 WHERE hash = ?1",
+                    params![change.hash.0, verdict, OutboxState::Refused],
+                )?;
             }
             return Ok(());
         }
+        let mut record = Replayed { id, generation: stored.generation, document: clean, is_new: unmade };
         for change in fallen {
             self.sql.execute("DELETE FROM outbox WHERE hash = ?1", [change.hash.0])?;
-            let here = self.open_doc(id)?.map_or_else(|| Document::new(kind.definition()), |(_, document)| Ok(document))?;
-            self.replay(kind, id, stored.generation, taken_out(&document, change, &here))?;
+            let fallen = taken_out(&document, change, &record.document);
+            self.replay(&mut record, fallen)?;
         }
         Ok(())
     }

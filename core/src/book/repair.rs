@@ -4,7 +4,7 @@ use super::Book;
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::Kind;
-use crate::store::StoredDoc;
+use crate::store::{DocState, StoredDoc};
 
 /// What [`Book::rebuild`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -126,7 +126,7 @@ impl Book {
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
                 match tx.open_doc(id) {
                     // Opening makes the row of an unopened one; this is for rows of an older release.
-                    Ok(Some((stored, document))) if stored.state == 0 => tx.rederive(&stored, &document)?,
+                    Ok(Some((stored, document))) if stored.state == DocState::Verified => tx.rederive(&stored, &document)?,
                     Ok(_) => {}
                     Err(crate::Error::Unreadable(id)) => tx.mark_unreadable(id)?,
                     Err(error) => return Err(error),
@@ -140,9 +140,12 @@ impl Book {
 
 /// The condition of documents that wait for verification: of a known kind, and not opened yet or with an older row.
 fn behind() -> String {
+    let (unverified, unreadable) = (DocState::Unverified, DocState::Unreadable);
     let older = Kind::ALL.map(|kind| {
-        let (major, minor) = kind.definition().row_version;
-        format!("(kind = {} AND state <> 2 AND (state = 1 OR (row_major, row_minor) < ({major}, {minor})))", kind.code())
+        let (code, (major, minor)) = (kind.code(), kind.definition().row_version);
+        format!(
+            "(kind = {code} AND state <> {unreadable} AND (state = {unverified} OR (row_major, row_minor) < ({major}, {minor})))"
+        )
     });
     format!("({})", older.join(" OR "))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::Connection;
 
 use super::identity::is_own;
+use super::saved_form::SavedForm;
 use super::{Book, Conflict};
 use crate::access::DELETED;
-use crate::document::{ActionId, ChangeHash, Code, Context, Document, Edit, MAX_KEY, Message, Version, difference, shared};
+use crate::document::{ActionId, ChangeHash, Code, Context, Document, KeyEdit, MAX_KEY, Message, Version, difference};
 use crate::error::{Error, Problem, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{Check, Definition, FieldId, FieldValue, Kind, Record, Shape, Values};
@@ -50,9 +50,6 @@ pub struct Sheet<R> {
     /// Rules that the merged record breaks.
     pub violations: Vec<Problem>,
 }
-
-/// How many versions of one record, and saves from each, are remembered for forms that are saved twice.
-const REMEMBERED_FORMS: u32 = 8;
 
 impl Book {
     /// The record with this id, deleted or not.
@@ -272,13 +269,22 @@ pub(super) fn problems(values: &Values) -> Vec<Problem> {
     problems
 }
 
-/// What an earlier save of the same form did to a key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct SavedPart {
-    /// The change that wrote it, in hexadecimal; absent where the record already held it.
-    hash: Option<String>,
-    /// The value; absent where the entry was removed.
-    value: Option<Scalar>,
+/// What is wrong with a form. A problem that the record already had does not keep the user from changing something else.
+fn check_form(read: &Values, form: &Values, is_new: bool) -> Result<()> {
+    let known = problems(read);
+    let new: Vec<Problem> = problems(form).into_iter().filter(|problem| is_new || !known.contains(problem)).collect();
+    if new.is_empty() { Ok(()) } else { Err(Error::Invalid(new)) }
+}
+
+/// The record that a form goes into.
+struct Target {
+    document: Document,
+    generation: u32,
+    is_new: bool,
+    /// The heads that the form was read at.
+    base: Vec<ChangeHash>,
+    /// The version under which saves of the form are remembered; empty for a new record.
+    version: Vec<u8>,
 }
 
 impl Tx<'_> {
@@ -316,12 +322,40 @@ impl Tx<'_> {
         form: &Values,
         message: &Message,
     ) -> Result<bool> {
+        let Target { mut document, generation, is_new, base, version } = self.target(definition, id, version)?;
+        let before = document.read(None).values;
+        let read_at = if document.same_as(&base) { before.clone() } else { document.read(Some(&base)).values };
+        let compared = (definition.normalize)(&read_at);
+        check_form(&compared, form, is_new)?;
+        let mut saved = SavedForm::load(self.sql, id, &version)?;
+        let mut formed = BTreeMap::new();
+        let edits: Vec<KeyEdit> =
+            difference(&compared, form).into_iter().filter_map(|edit| saved.since(edit, &mut formed)).collect();
+        if edits.is_empty() && !is_new {
+            return Ok(false);
+        }
+        let own = |actor| is_own(self.sql, actor).unwrap_or(false);
+        let context = Context { base: &base, actor: self.actor, own: &own, formed: &formed, message, at_ms: self.now().ms };
+        let written = document.write(edits.clone(), &context)?;
+        if message.source == Code::typed() {
+            saved.note(&edits, &written);
+            saved.keep(self.sql, id, &version)?;
+        }
+        if written.is_empty() {
+            return Ok(false);
+        }
+        self.keep_done(id, generation, &document, (!is_new).then_some(&before), message, &written)?;
+        Ok(true)
+    }
+
+    /// Opens the record that a form of `version` goes into; a new one where there is none and the form names no version.
+    fn target(&mut self, definition: &'static Definition, id: RecordId, version: &str) -> Result<Target> {
         let existing = self.open_doc(id)?;
         if existing.as_ref().is_some_and(|(stored, _)| stored.kind != definition.kind.code()) {
             return Err(Error::not_found(definition.kind, id));
         }
         let version: Option<Version> = if version.is_empty() { None } else { Some(version.parse()?) };
-        let (generation, is_new, mut document) = match (existing, &version) {
+        let (generation, is_new, document) = match (existing, &version) {
             (Some((stored, document)), _) => (stored.generation, false, document),
             (None, None) => (0, true, Document::new(definition)?),
             (None, Some(_)) => return Err(Error::not_found(definition.kind, id)),
@@ -334,101 +368,6 @@ impl Tx<'_> {
         if !base.iter().all(|hash| document.contains(hash)) {
             return Err(Error::UnknownVersion);
         }
-        let before = document.read(None).values;
-        let read_at = if document.same_as(&base) { before.clone() } else { document.read(Some(&base)).values };
-        let compared = (definition.normalize)(&read_at);
-        let mut saved = self.saved_parts(id, &key)?;
-        // A problem that the record already had does not keep the user from changing something else.
-        let known = problems(&compared);
-        let new: Vec<Problem> = problems(form).into_iter().filter(|problem| is_new || !known.contains(problem)).collect();
-        if !new.is_empty() {
-            return Err(Error::Invalid(new));
-        }
-        let mut formed = BTreeMap::new();
-        let edits: Vec<Edit> =
-            difference(&compared, form).into_iter().filter_map(|edit| since_saved(edit, &saved, &mut formed)).collect();
-        if edits.is_empty() && !is_new {
-            return Ok(false);
-        }
-        let own = |actor| is_own(self.sql, actor).unwrap_or(false);
-        let context = Context { base: &base, actor: self.actor, own: &own, formed: &formed, message, at_ms: self.now().ms };
-        let written = document.write(edits.clone(), &context)?;
-        for edit in &edits {
-            let hash = written
-                .iter()
-                .rev()
-                .find(|change| change.keys.iter().any(|key| key == edit.key()))
-                .map(|change| change.hash.to_string());
-            let parts = saved.entry(edit.key().to_owned()).or_default();
-            parts.push(SavedPart { hash, value: edit.wanted() });
-            let excess = parts.len().saturating_sub(REMEMBERED_FORMS as usize);
-            parts.drain(..excess);
-        }
-        if message.source == Code::typed() {
-            self.remember_form(id, &key, &saved)?;
-        }
-        if written.is_empty() {
-            return Ok(false);
-        }
-        self.keep_done(id, generation, &document, (!is_new).then_some(&before), message, &written)?;
-        Ok(true)
+        Ok(Target { document, generation, is_new, base, version: key })
     }
-
-    fn saved_parts(&self, id: RecordId, version: &[u8]) -> Result<SavedParts> {
-        let fields: Option<String> = self
-            .sql
-            .prepare_cached("SELECT fields FROM saved_form WHERE doc = ?1 AND version = ?2")?
-            .query_row(params![id.as_bytes(), version], |row| row.get(0))
-            .optional()?;
-        Ok(fields.and_then(|fields| serde_json::from_str(&fields).ok()).unwrap_or_default())
-    }
-
-    fn remember_form(&self, id: RecordId, version: &[u8], saved: &SavedParts) -> Result<()> {
-        let fields = serde_json::to_string(saved).map_err(|error| Error::Internal(error.to_string()))?;
-        self.sql
-            .prepare_cached(
-                "INSERT INTO saved_form(doc, version, fields) VALUES (?1, ?2, ?3) ON CONFLICT (doc, version) DO UPDATE SET fields = excluded.fields",
-            )?
-            .execute(params![id.as_bytes(), version, fields])?;
-        self.sql
-            .prepare_cached(
-                "DELETE FROM saved_form WHERE doc = ?1 AND n NOT IN (SELECT n FROM saved_form WHERE doc = ?1 ORDER BY n DESC LIMIT ?2)",
-            )?
-            .execute(params![id.as_bytes(), REMEMBERED_FORMS])?;
-        Ok(())
-    }
-}
-
-/// Everything that was saved from one version, by key, oldest first.
-type SavedParts = BTreeMap<String, Vec<SavedPart>>;
-
-/// What is left of an edit where earlier saves from the same version touched its key: nothing where the last of them
-/// wrote the same; for a text, the rest of what the form had become.
-///
-/// A key that still holds what the form was read with is not touched, even where an earlier save from the version
-/// changed it: two forms may be open at one version, and the second must not take back what the first one wrote.
-fn since_saved(edit: Edit, saved: &SavedParts, formed: &mut BTreeMap<String, ChangeHash>) -> Option<Edit> {
-    let Some(parts) = saved.get(edit.key()) else { return Some(edit) };
-    if parts.last().is_some_and(|part| part.value == edit.wanted()) {
-        return None;
-    }
-    let Edit::Text { key, from, to } = edit else { return Some(edit) };
-    // Of the forms that were saved from this version, the text goes on from the one that it is most like.
-    let texts = parts.iter().filter_map(|part| Some((part.value.as_ref()?.as_str()?, part.hash.as_deref()?.parse().ok()?)));
-    match texts
-        .max_by_key(|(text, _)| (*text == to, common(text, &to)))
-        .filter(|(text, _)| common(text, &to) >= common(&from, &to))
-    {
-        Some((text, hash)) => {
-            formed.insert(key.clone(), hash);
-            (text != to).then(|| Edit::Text { key, from: text.to_owned(), to })
-        }
-        None => Some(Edit::Text { key, from, to }),
-    }
-}
-
-/// How many characters two texts share at their beginnings and ends.
-fn common(a: &str, b: &str) -> usize {
-    let (start, end) = shared(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
-    start + end
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Account, Book};
 use crate::error::Result;
 use crate::id::RecordId;
-use crate::store::Meta;
+use crate::store::{DocState, Meta, OutboxState};
 
 /// How this device stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,16 +41,19 @@ impl Book {
     pub fn status(&self) -> Result<Status> {
         self.read(|conn| {
             let count = |sql: &str| -> Result<u64> { Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs()) };
+            let (waiting, refused, unreadable) = (OutboxState::Waiting, OutboxState::Refused, DocState::Unreadable);
             let account = Account::load(conn)?;
             let synced_at = Meta::SyncedAt.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
             Ok(Status {
                 workspace: account.map(|account| account.workspace_name),
                 server: Meta::ServerUrl.text(conn)?,
-                pending_actions: count("SELECT count(DISTINCT action) FROM outbox WHERE state = 0")?,
-                pending_changes: count("SELECT count(*) FROM outbox WHERE state = 0")?,
-                refused: count("SELECT count(*) FROM outbox WHERE state = 1")?,
+                pending_actions: count(&format!("SELECT count(DISTINCT action) FROM outbox WHERE state = {waiting}"))?,
+                pending_changes: count(&format!("SELECT count(*) FROM outbox WHERE state = {waiting}"))?,
+                refused: count(&format!("SELECT count(*) FROM outbox WHERE state = {refused}"))?,
                 disputed: count("SELECT count(*) FROM doc WHERE disputed > 0")?,
-                unreadable: count("SELECT count(*) FROM (SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine)")?,
+                unreadable: count(&format!(
+                    "SELECT count(*) FROM (SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine)"
+                ))?,
                 records: count("SELECT count(*) FROM doc")?,
                 synced_at_ms: synced_at,
                 state_hash: state_hash(conn)?,

@@ -10,7 +10,7 @@ use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::Kind;
-use crate::store::{Meta, OpenGroup, OutboxItem, State, StoredDoc, Tx};
+use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
 use crate::sync::wire::{Directory, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict};
 
 /// What one page did.
@@ -99,10 +99,11 @@ pub(super) fn row_version(kind: Kind) -> RowVersion {
 
 /// Records that this device cannot open, or whose changes it could not apply.
 fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
-    let sql = "SELECT id FROM doc WHERE state = ?1 UNION SELECT doc FROM quarantine WHERE reason = ?2 LIMIT ?3";
-    let mut statement = conn.prepare_cached(sql)?;
-    let bound = params![State::Unreadable as i64, MISSING, MAX_WANT];
-    let ids: Vec<Vec<u8>> = statement.query_map(bound, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let unreadable = DocState::Unreadable;
+    let sql =
+        format!("SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE reason = ?1 LIMIT ?2");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let ids: Vec<Vec<u8>> = statement.query_map(params![MISSING, MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
@@ -137,7 +138,9 @@ impl Tx<'_> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
         match verdict.outcome {
             Outcome::Accepted => {
-                self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
+                self.sql
+                    .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
+                    .execute(params![verdict.group, OutboxState::Waiting])?;
                 report.pushed += changes;
             }
             Outcome::Held | Outcome::Other(_) => {
@@ -162,8 +165,8 @@ impl Tx<'_> {
     }
 
     fn is_import(&self, group: &[u8]) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM outbox o JOIN action a ON a.id = o.action WHERE o.grp = ?1 AND o.state = 0 AND a.kind = 'import')";
-        Ok(self.sql.prepare_cached(sql)?.query_row([group], |row| row.get(0))?)
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox o JOIN action a ON a.id = o.action WHERE o.grp = ?1 AND o.state = ?2 AND a.kind = 'import')";
+        Ok(self.sql.prepare_cached(sql)?.query_row(params![group, OutboxState::Waiting], |row| row.get(0))?)
     }
 
     fn apply_directory(&self, directory: &Directory) -> Result<()> {

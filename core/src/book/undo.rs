@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Book;
 use super::people::Author;
 use crate::access::DELETED;
-use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, difference, hashes};
+use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, difference, hashes};
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
@@ -100,7 +100,8 @@ impl Tx<'_> {
         let mut texts = Vec::new();
         for change in document.changes().iter().rev().filter(|change| own.contains(&change.hash)) {
             let reversed = self.reverse(record, &document, change, own, report)?;
-            let (text, other): (Vec<Edit>, Vec<Edit>) = reversed.into_iter().partition(|edit| matches!(edit, Edit::Text { .. }));
+            let (text, other): (Vec<KeyEdit>, Vec<KeyEdit>) =
+                reversed.into_iter().partition(|edit| matches!(edit, KeyEdit::Text { .. }));
             edits.extend(other);
             texts.push((change.hash, text));
         }
@@ -129,16 +130,16 @@ impl Tx<'_> {
         change: &ChangeEntry,
         own: &[ChangeHash],
         report: &mut UndoReport,
-    ) -> Result<Vec<Edit>> {
+    ) -> Result<Vec<KeyEdit>> {
         let definition = record.kind.definition();
         if change.deps == definition.skeleton.last() {
             // The change made the record: taking it back deletes the record and leaves its values to be restored.
-            return Ok(vec![Edit::Put { key: DELETED.into(), scalar: self.now().to_scalar() }]);
+            return Ok(vec![KeyEdit::Put { key: DELETED.into(), scalar: self.now().to_scalar() }]);
         }
         let mut edits = Vec::new();
         let (old, new) = document.around(change);
         for edit in difference(&new, &old) {
-            if matches!(edit, Edit::Text { .. }) {
+            if matches!(edit, KeyEdit::Text { .. }) {
                 edits.push(edit);
                 continue;
             }
@@ -146,7 +147,9 @@ impl Tx<'_> {
             let Some(field) = definition.field(field_id.field()) else { continue };
             let shown = document.candidates(field, field_id.entry(), None).into_iter().next();
             let restored = match edit {
-                Edit::Remove { key } if field.shape == crate::record::Shape::Register => Edit::Put { key, scalar: Scalar::Null },
+                KeyEdit::Remove { key } if field.shape == crate::record::Shape::Register => {
+                    KeyEdit::Put { key, scalar: Scalar::Null }
+                }
                 other => other,
             };
             match shown {

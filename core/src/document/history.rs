@@ -2,7 +2,7 @@
 
 use automerge::ChangeHash;
 
-use super::{Actor, Document, Edit, Message};
+use super::{Actor, Document, KeyEdit, Message};
 use crate::record::{FieldValue, Values};
 use crate::value::Scalar;
 
@@ -48,27 +48,29 @@ impl Document {
 }
 
 /// The edits that turn one record into another. Clearing a register puts null; removing an entry or member deletes it.
-pub fn difference(before: &Values, after: &Values) -> Vec<Edit> {
+pub fn difference(before: &Values, after: &Values) -> Vec<KeyEdit> {
     let mut edits = Vec::new();
     for ((field, before), (_, after)) in before.iter().zip(after.iter()) {
         match (before, after) {
             (FieldValue::Register(old), FieldValue::Register(new)) if old != new => {
-                edits.push(Edit::Put { key: field.key(""), scalar: new.clone() });
+                edits.push(KeyEdit::Put { key: field.key(""), scalar: new.clone() });
             }
             (FieldValue::Text(from), FieldValue::Text(to)) if from != to => {
-                edits.push(Edit::Text { key: field.key(""), from: from.clone(), to: to.clone() });
+                edits.push(KeyEdit::Text { key: field.key(""), from: from.clone(), to: to.clone() });
             }
             (FieldValue::Set(old), FieldValue::Set(new)) => {
-                edits.extend(new.difference(old).map(|member| Edit::Put { key: field.key(member), scalar: Scalar::Bool(true) }));
-                edits.extend(old.difference(new).map(|member| Edit::Remove { key: field.key(member) }));
+                edits.extend(
+                    new.difference(old).map(|member| KeyEdit::Put { key: field.key(member), scalar: Scalar::Bool(true) }),
+                );
+                edits.extend(old.difference(new).map(|member| KeyEdit::Remove { key: field.key(member) }));
             }
             (FieldValue::Keyed(old), FieldValue::Keyed(new)) => {
                 for (id, scalar) in new {
                     if old.get(id) != Some(scalar) {
-                        edits.push(Edit::Put { key: field.key(id), scalar: scalar.clone() });
+                        edits.push(KeyEdit::Put { key: field.key(id), scalar: scalar.clone() });
                     }
                 }
-                edits.extend(old.keys().filter(|id| !new.contains_key(*id)).map(|id| Edit::Remove { key: field.key(id) }));
+                edits.extend(old.keys().filter(|id| !new.contains_key(*id)).map(|id| KeyEdit::Remove { key: field.key(id) }));
             }
             _ => {}
         }

@@ -28,7 +28,7 @@ pub use skeleton::Skeleton;
 pub use version::Version;
 pub(crate) use version::{hash_bytes, hashes};
 pub(crate) use write::{Context, carried_over, shared};
-pub use write::{Edit, Written};
+pub use write::{KeyEdit, Written};
 
 use automerge::Automerge;
 

@@ -6,7 +6,7 @@ use automerge::iter::MapRangeItem;
 use automerge::{ChangeHash, ObjId, ROOT, ReadDoc as _, ScalarValue, Value, ValueRef};
 
 use super::{Actor, Document};
-use crate::record::{Field, FieldValue, Shape, Values};
+use crate::record::{Field, FieldValue, Kind, Shape, Values};
 use crate::value::Scalar;
 
 /// Most bytes of a key: a field's name and a member of a hundred characters in any script.
@@ -172,6 +172,15 @@ impl Document {
     pub(crate) fn is_by_skeleton(&self, change: &ChangeHash) -> bool {
         let meta = self.am.get_change_meta_by_hash(change);
         meta.is_some_and(|meta| meta.actor.to_bytes() == Actor::SKELETON.0)
+    }
+
+    /// Whether the kind that the document itself names is the one that it is read as.
+    pub fn is_of_its_kind(&self) -> bool {
+        let named = match self.am.get(ROOT, "kind") {
+            Ok(Some((Value::Scalar(name), _))) => scalar(&name).as_str().and_then(Kind::named),
+            _ => None,
+        };
+        named.unwrap_or(Kind::Unknown) == self.definition.kind
     }
 
     /// The first field that holds something which is no value of its type, concurrent values included. Fields that

@@ -18,7 +18,7 @@ use crate::value::{Scalar, carry_unknown};
 
 /// One key that a save touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
+pub enum KeyEdit {
     /// Sets a register, an entry or a member.
     Put {
         /// The key in the document.
@@ -42,7 +42,7 @@ pub enum Edit {
     },
 }
 
-impl Edit {
+impl KeyEdit {
     /// The key that it touches.
     pub fn key(&self) -> &str {
         match self {
@@ -92,13 +92,13 @@ impl Document {
     ///
     /// # Errors
     /// [`Error::UnknownVersion`] for a base that is not in the document.
-    pub(crate) fn write(&mut self, edits: Vec<Edit>, context: &Context<'_>) -> Result<Vec<Written>> {
+    pub(crate) fn write(&mut self, edits: Vec<KeyEdit>, context: &Context<'_>) -> Result<Vec<Written>> {
         if !context.base.iter().all(|hash| self.contains(hash)) {
             // Automerge takes unknown heads for an empty base, silently.
             return Err(Error::UnknownVersion);
         }
         self.am.set_actor(context.actor.automerge());
-        let mut groups: BTreeMap<Vec<ChangeHash>, Vec<Edit>> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<ChangeHash>, Vec<KeyEdit>> = BTreeMap::new();
         let mut now = Vec::new();
         let since: HashSet<ChangeHash> = if self.same_as(context.base) {
             HashSet::new()
@@ -131,24 +131,24 @@ impl Document {
     }
 
     /// Whether the record already shows what the edit wants.
-    fn holds(&self, edit: &Edit) -> bool {
+    fn holds(&self, edit: &KeyEdit) -> bool {
         let id = FieldId::from_key(edit.key());
         let Some(field) = self.definition.field(id.field()) else { return false };
         match edit {
-            Edit::Put { scalar, .. } => {
+            KeyEdit::Put { scalar, .. } => {
                 self.candidates(field, id.entry(), None).first().is_some_and(|shown| shown.scalar == *scalar)
             }
-            Edit::Remove { .. } => self.candidates(field, id.entry(), None).is_empty(),
-            Edit::Text { from, to, .. } => from == to,
+            KeyEdit::Remove { .. } => self.candidates(field, id.entry(), None).is_empty(),
+            KeyEdit::Text { from, to, .. } => from == to,
         }
     }
 
     /// The heads at which to write an edit; `None` for the present ones.
-    fn base_of(&self, edit: &Edit, since: &HashSet<ChangeHash>, context: &Context<'_>) -> Option<Vec<ChangeHash>> {
+    fn base_of(&self, edit: &KeyEdit, since: &HashSet<ChangeHash>, context: &Context<'_>) -> Option<Vec<ChangeHash>> {
         if since.is_empty() {
             return None;
         }
-        if let Edit::Text { key, from, .. } = edit {
+        if let KeyEdit::Text { key, from, .. } = edit {
             let unchanged = self.text_object(key).and_then(|object| self.am.text(object).ok()).is_some_and(|text| text == *from);
             return if unchanged {
                 None
@@ -213,7 +213,7 @@ impl Document {
         }
     }
 
-    fn commit(&mut self, base: Option<&[ChangeHash]>, edits: &[Edit], context: &Context<'_>) -> Result<Option<Written>> {
+    fn commit(&mut self, base: Option<&[ChangeHash]>, edits: &[KeyEdit], context: &Context<'_>) -> Result<Option<Written>> {
         let definition = self.definition;
         let texts: Vec<Option<automerge::ObjId>> = edits.iter().map(|edit| self.text_object(edit.key())).collect();
         let mut tx = match base {
@@ -222,12 +222,12 @@ impl Document {
         };
         for (edit, text) in edits.iter().zip(texts) {
             match edit {
-                Edit::Put { key, scalar } => {
+                KeyEdit::Put { key, scalar } => {
                     let value = merged_with_unknown(&tx, definition, key, scalar);
                     tx.put(ROOT, key.as_str(), automerge_scalar(&value))?;
                 }
-                Edit::Remove { key } => tx.delete(ROOT, key.as_str())?,
-                Edit::Text { to, .. } => {
+                KeyEdit::Remove { key } => tx.delete(ROOT, key.as_str())?,
+                KeyEdit::Text { to, .. } => {
                     let object = text.ok_or_else(|| Error::Internal(format!("{} has no text", edit.key())))?;
                     write_text(&mut tx, &object, to)?;
                 }
@@ -244,12 +244,12 @@ impl Document {
         let mut tx = self.am.transaction();
         tx.delete(ROOT, key)?;
         tx.put(ROOT, key, automerge_scalar(scalar))?;
-        let edit = Edit::Put { key: key.to_owned(), scalar: scalar.clone() };
+        let edit = KeyEdit::Put { key: key.to_owned(), scalar: scalar.clone() };
         let hash = tx_commit(tx, context);
         self.finish(hash, &[edit])
     }
 
-    fn finish(&self, hash: Option<ChangeHash>, edits: &[Edit]) -> Result<Option<Written>> {
+    fn finish(&self, hash: Option<ChangeHash>, edits: &[KeyEdit]) -> Result<Option<Written>> {
         let Some(hash) = hash else { return Ok(None) };
         let change =
             self.am.get_change_by_hash(&hash).ok_or_else(|| Error::Internal("a change is not in its document".into()))?;
@@ -336,12 +336,12 @@ fn write_text(tx: &mut Transaction<'_>, object: &automerge::ObjId, to: &str) -> 
 }
 
 /// Splits edits so that each part fits into one change.
-fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
+fn parts(edits: Vec<KeyEdit>) -> Vec<Vec<KeyEdit>> {
     let mut first = Vec::new();
     let mut rest = Vec::new();
     let mut bytes = 0;
     for edit in edits {
-        let Edit::Text { key, from, to } = edit else {
+        let KeyEdit::Text { key, from, to } = edit else {
             bytes += edit.key().len() + edit.wanted().and_then(|scalar| scalar.as_str().map(str::len)).unwrap_or(0);
             if bytes > MAX_PART_BYTES && !first.is_empty() {
                 rest.push(std::mem::take(&mut first));
@@ -352,7 +352,7 @@ fn parts(edits: Vec<Edit>) -> Vec<Vec<Edit>> {
         };
         let mut at = from;
         for (step, next) in text_steps(&at, &to).into_iter().enumerate() {
-            let part = Edit::Text { key: key.clone(), from: at, to: next.clone() };
+            let part = KeyEdit::Text { key: key.clone(), from: at, to: next.clone() };
             if step == 0 {
                 first.push(part)
             } else {

@@ -107,8 +107,6 @@ pub struct Passed {
     pub saved: Vec<u8>,
     /// The changes that are new to it, in order. Those it already had are left out.
     pub new: Vec<Admitted>,
-    /// The operations of these.
-    pub ops: u64,
 }
 
 /// Passes changes (in envelopes, each after those it depends on) through the gate onto a document, all or none.
@@ -152,7 +150,7 @@ pub fn admit_within(
         new.push(Admitted { hash, actor, bytes });
     }
     if new.is_empty() {
-        return Ok(Passed { saved: document.save(), document: document.clone(), new, ops: 0 });
+        return Ok(Passed { saved: document.save(), document: document.clone(), new });
     }
     let applied = catch_unwind(AssertUnwindSafe(|| {
         let mut scratch = document.clone();
@@ -164,7 +162,7 @@ pub fn admit_within(
         if new.iter().all(|change| scratch.contains(&change.hash)) { verify(&scratch) } else { Err(Refused::Document) }
     }));
     let (document, saved) = applied.map_err(|_| Refused::Document)??;
-    Ok(Passed { document, saved, new, ops: group.ops })
+    Ok(Passed { document, saved, new })
 }
 
 /// A group on its way through the gate: what its changes, taken one after the other, make of the document's numbers.
@@ -234,6 +232,9 @@ impl Group<'_> {
 fn verify(document: &Document) -> Result<(Document, Vec<u8>), Refused> {
     if let Some(field) = document.broken_field() {
         return Err(Refused::FieldType(field));
+    }
+    if !document.is_of_its_kind() {
+        return Err(Refused::Kind);
     }
     let saved = document.save();
     let raw = open_envelope(&saved, Limits::DOCUMENT.bytes).map_err(|_| Refused::Document)?;

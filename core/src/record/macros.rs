@@ -5,7 +5,9 @@
 ///
 /// A field reads `name: Type = shape [options]`: the shape is a module of [`mod@crate::record`] (`register`, `set`,
 /// `keyed`, `text`), the options are methods of [`Field`]. Fields under `row` have columns in the query table and
-/// stand in the row; fields under `record` stand in the record only. A new field goes to the end of its section.
+/// stand in the row; fields under `record` stand in the record only. The two sections may repeat: a field that a later
+/// release adds goes into a further pair at the end, so that it is the last one of the struct, and apps that make the
+/// struct by position go on. The first field of every record is `deleted`, which no definition names.
 ///
 /// [`Definition`]: crate::record::Definition
 /// [`Field`]: crate::record::Field
@@ -14,9 +16,33 @@ macro_rules! record {
     (
         $(#[$doc:meta])*
         $name:ident, row $row:ident, id $id:ident, kind $kind:ident $kind_name:literal, table $table:literal,
+        row_version $row_version:expr, mirror $mirror:ident { $($sections:tt)+ }
+        $($rest:tt)+
+    ) => {
+        $crate::record! {
+            @whole
+            $(#[$doc])*
+            $name, row $row, id $id, kind $kind $kind_name, table $table,
+            row_version $row_version, mirror $mirror {
+                row {
+                    /// When it was deleted; none while it lives.
+                    deleted: Option<$crate::value::Instant> = register [columns(&["deleted_ms", "deleted_offset"])],
+                }
+                record {}
+                $($sections)+
+            }
+            $($rest)+
+        }
+    };
+    (
+        @whole
+        $(#[$doc:meta])*
+        $name:ident, row $row:ident, id $id:ident, kind $kind:ident $kind_name:literal, table $table:literal,
         row_version $row_version:expr, mirror $mirror:ident {
-            row { $( $(#[$rdoc:meta])* $rfield:ident : $rtype:ty = $rshape:ident [ $( $ropt:ident $( ( $($rarg:expr),* ) )? ),* ] , )* }
-            record { $( $(#[$fdoc:meta])* $field:ident : $type:ty = $shape:ident [ $( $opt:ident $( ( $($arg:expr),* ) )? ),* ] , )* }
+            $(
+                row { $( $(#[$rdoc:meta])* $rfield:ident : $rtype:ty = $rshape:ident [ $( $ropt:ident $( ( $($rarg:expr),* ) )? ),* ] , )* }
+                record { $( $(#[$fdoc:meta])* $field:ident : $type:ty = $shape:ident [ $( $opt:ident $( ( $($arg:expr),* ) )? ),* ] , )* }
+            )+
         }
         skeleton $skeleton:path,
         rules $rules:path,
@@ -30,8 +56,10 @@ macro_rules! record {
             pub id: $id,
             /// What the fields were read at; opaque, and empty for a new record.
             pub version: String,
-            $( $(#[$rdoc])* pub $rfield: $rtype, )*
-            $( $(#[$fdoc])* pub $field: $type, )*
+            $(
+                $( $(#[$rdoc])* pub $rfield: $rtype, )*
+                $( $(#[$fdoc])* pub $field: $type, )*
+            )+
         }
 
         #[doc = concat!("A row of a list of [`", stringify!($name), "`]s; it carries no version, so it cannot be saved.")]
@@ -39,7 +67,7 @@ macro_rules! record {
         pub struct $row {
             /// The record's id.
             pub id: $id,
-            $( $(#[$rdoc])* pub $rfield: $rtype, )*
+            $( $( $(#[$rdoc])* pub $rfield: $rtype, )* )+
         }
 
         #[doc = concat!("The definition of [`", stringify!($name), "`].")]
@@ -50,8 +78,10 @@ macro_rules! record {
             skeleton: &$skeleton,
             row_version: $row_version,
             fields: &[
-                $( $crate::record::$rshape::row_field::<$rtype>(stringify!($rfield)) $( .$ropt( $( $($rarg),* )? ) )* , )*
-                $( $crate::record::$shape::field::<$type>(stringify!($field)) $( .$opt( $( $($arg),* )? ) )* , )*
+                $(
+                    $( $crate::record::$rshape::row_field::<$rtype>(stringify!($rfield)) $( .$ropt( $( $($rarg),* )? ) )* , )*
+                    $( $crate::record::$shape::field::<$type>(stringify!($field)) $( .$opt( $( $($arg),* )? ) )* , )*
+                )+
             ],
             normalize: |values| $crate::record::Record::to_values(&<$name as $crate::record::Record>::from_values(Default::default(), String::new(), values)),
             rules: |values| $rules(&<$name as $crate::record::Record>::from_values(Default::default(), String::new(), values)),
@@ -65,20 +95,24 @@ macro_rules! record {
 
             fn to_values(&self) -> $crate::record::Values {
                 $crate::record::Values::from_fields(&DEFINITION, vec![
-                    $( $crate::record::$rshape::write::<$rtype>(&self.$rfield), )*
-                    $( $crate::record::$shape::write::<$type>(&self.$field), )*
+                    $(
+                        $( $crate::record::$rshape::write::<$rtype>(&self.$rfield), )*
+                        $( $crate::record::$shape::write::<$type>(&self.$field), )*
+                    )+
                 ])
             }
 
             fn from_values(id: $crate::id::RecordId, version: String, values: &$crate::record::Values) -> Self {
                 let mut record = Self { id: id.into(), version, ..Self::default() };
-                $( if let Some(value) = values.get(stringify!($rfield)) { record.$rfield = $crate::record::$rshape::read::<$rtype>(value); } )*
-                $( if let Some(value) = values.get(stringify!($field)) { record.$field = $crate::record::$shape::read::<$type>(value); } )*
+                $(
+                    $( if let Some(value) = values.get(stringify!($rfield)) { record.$rfield = $crate::record::$rshape::read::<$rtype>(value); } )*
+                    $( if let Some(value) = values.get(stringify!($field)) { record.$field = $crate::record::$shape::read::<$type>(value); } )*
+                )+
                 record
             }
 
             fn from_row(row: $row) -> Self {
-                Self { id: row.id, $( $rfield: row.$rfield, )* ..Self::default() }
+                Self { id: row.id, $( $( $rfield: row.$rfield, )* )+ ..Self::default() }
             }
 
             fn record_id(&self) -> $crate::id::RecordId {
@@ -94,7 +128,7 @@ macro_rules! record {
             const DEFINITION: &'static $crate::record::Definition = &DEFINITION;
 
             fn read(id: $crate::id::RecordId, columns: &mut $crate::record::Columns<'_>) -> rusqlite::Result<Self> {
-                Ok(Self { id: id.into(), $( $rfield: $crate::record::$rshape::read_row::<$rtype>(columns)?, )* })
+                Ok(Self { id: id.into(), $( $( $rfield: $crate::record::$rshape::read_row::<$rtype>(columns)?, )* )+ })
             }
         }
 
@@ -109,8 +143,10 @@ macro_rules! record {
                     pub id: $id,
                     /// What the fields were read at; opaque, and empty for a new record.
                     pub version: String,
-                    $( $(#[$rdoc])* pub $rfield: $rtype, )*
-                    $( $(#[$fdoc])* pub $field: $type, )*
+                    $(
+                        $( $(#[$rdoc])* pub $rfield: $rtype, )*
+                        $( $(#[$fdoc])* pub $field: $type, )*
+                    )+
                 }
 
                 /// A row of a list; it carries no version, so it cannot be saved.
@@ -118,7 +154,7 @@ macro_rules! record {
                 pub struct $row {
                     /// The record's id.
                     pub id: $id,
-                    $( $(#[$rdoc])* pub $rfield: $rtype, )*
+                    $( $( $(#[$rdoc])* pub $rfield: $rtype, )* )+
                 }
             };
         }

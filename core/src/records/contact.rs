@@ -4,15 +4,13 @@ use crate::document::Skeleton;
 use crate::error::{Problem, ProblemCode};
 use crate::id::{ContactId, UserId};
 use crate::record;
-use crate::value::{Channel, CustomField, Instant, LocalDate, PostalAddress};
+use crate::value::{Channel, CustomField, LocalDate, PostalAddress};
 
 record! {
     /// A person whom the firm deals with.
     Contact, row ContactRow, id ContactId, kind Contact "contact", table "contact",
     row_version (1, 0), mirror contact_mirror {
         row {
-            /// When it was deleted; none while it lives.
-            deleted: Option<Instant> = register [columns(&["deleted_ms", "deleted_offset"])],
             /// First name.
             given_name: String = register [max(200), search],
             /// Last name.

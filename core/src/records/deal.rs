@@ -4,15 +4,13 @@ use crate::document::Skeleton;
 use crate::error::{Problem, ProblemCode};
 use crate::id::{ContactId, DealId, UserId};
 use crate::record;
-use crate::value::{CustomField, Instant, LocalDate, Money, Outcome, Position, closing_wins};
+use crate::value::{CustomField, LocalDate, Money, Outcome, Position, closing_wins};
 
 record! {
     /// A sale in progress.
     Deal, row DealRow, id DealId, kind Deal "deal", table "deal",
     row_version (1, 0), mirror deal_mirror {
         row {
-            /// When it was deleted; none while it lives.
-            deleted: Option<Instant> = register [columns(&["deleted_ms", "deleted_offset"])],
             /// What the rep calls it.
             title: String = register [required, max(200), search],
             /// Amount and currency change together.

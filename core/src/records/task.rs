@@ -4,15 +4,13 @@ use crate::document::Skeleton;
 use crate::error::Problem;
 use crate::id::{TaskId, UserId};
 use crate::record;
-use crate::value::{CustomField, Due, Instant, Priority, RecordLink, Scalar, TaskStatus};
+use crate::value::{CustomField, Due, Priority, RecordLink, Scalar, TaskStatus};
 
 record! {
     /// Something to do, with a due time and links to what it is about.
     TaskItem, row TaskItemRow, id TaskId, kind Task "task", table "task",
     row_version (1, 0), mirror task_mirror {
         row {
-            /// When it was deleted; none while it lives.
-            deleted: Option<Instant> = register [columns(&["deleted_ms", "deleted_offset"])],
             /// What is to be done.
             title: String = register [required, max(200), search],
             /// When it is due.

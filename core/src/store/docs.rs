@@ -2,21 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Tx;
+use super::{DocState, Tx};
 use crate::document::{ChangeHash, Document, Reading, hash_bytes, hashes};
 use crate::error::{Error, Result};
 use crate::gate::{Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
-
-/// How far a stored document is known to be good; 0 is verified: it was opened, and its row is equal to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// From the server, shown by the row that came with it, not opened yet.
-    Unverified = 1,
-    /// It cannot be opened: the row is read-only until the document was fetched again.
-    Unreadable = 2,
-}
 
 /// A document as it stands in the store.
 #[derive(Debug, Clone)]
@@ -26,7 +17,7 @@ pub(crate) struct StoredDoc {
     pub kind: u16,
     pub generation: u32,
     pub heads: Vec<ChangeHash>,
-    pub state: i64,
+    pub state: DocState,
     pub bytes: Vec<u8>,
 }
 
@@ -67,7 +58,7 @@ impl StoredDoc {
 
     /// Whether the document can be opened, as far as is known.
     pub fn is_healthy(&self) -> bool {
-        self.state != State::Unreadable as i64
+        self.state != DocState::Unreadable
     }
 
     /// Opens the document and checks that it is the one that its head says. One of an unknown kind opens without fields.
@@ -78,8 +69,7 @@ impl StoredDoc {
         let definition = Kind::definition_of(self.kind);
         let document = Document::load(definition, &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
         // A snapshot was only scanned when it came: what the gate would have refused is refused here.
-        let sound =
-            document.same_as(&self.heads) && (self.state != State::Unverified as i64 || document.broken_field().is_none());
+        let sound = document.same_as(&self.heads) && (self.state != DocState::Unverified || document.broken_field().is_none());
         if sound { Ok(document) } else { Err(Error::Unreadable(self.id)) }
     }
 }
@@ -90,7 +80,7 @@ pub(crate) struct DocRow<'a> {
     pub kind: u16,
     pub generation: u32,
     pub heads: &'a [ChangeHash],
-    pub state: i64,
+    pub state: DocState,
     pub row_version: (u16, u16),
     pub has_unknown: bool,
     pub disputed: usize,
@@ -104,7 +94,7 @@ impl Tx<'_> {
     pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
         let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
         let document = stored.open()?;
-        if stored.state == State::Unverified as i64 && stored.known_kind().is_some() {
+        if stored.state == DocState::Unverified && stored.known_kind().is_some() {
             self.rederive(&stored, &document)?;
         }
         Ok(Some((stored, document)))
@@ -114,7 +104,7 @@ impl Tx<'_> {
     pub fn mark_unreadable(&mut self, id: RecordId) -> Result<()> {
         let kinds = Kind::ALL.map(|kind| kind.code().to_string()).join(", ");
         let sql = format!("UPDATE doc SET state = ?2 WHERE id = ?1 AND state <> ?2 AND kind IN ({kinds})");
-        self.sql.execute(&sql, params![id.as_bytes(), State::Unreadable as i64])?;
+        self.sql.execute(&sql, params![id.as_bytes(), DocState::Unreadable])?;
         Ok(())
     }
 
@@ -165,7 +155,7 @@ impl Tx<'_> {
             kind: definition.kind.code(),
             generation,
             heads: &document.heads(),
-            state: 0,
+            state: DocState::Verified,
             row_version: definition.row_version,
             has_unknown,
             disputed: disputed.len(),

@@ -5,13 +5,15 @@ mod meta;
 mod open;
 mod outbox;
 mod row;
+mod state;
 
-pub(crate) use docs::{DocRow, State, StoredDoc};
+pub(crate) use docs::{DocRow, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{DATABASE, OpenMode, open};
 pub(crate) use outbox::{OpenGroup, OutboxItem};
 pub(crate) use row::{SearchChange, row_values};
+pub(crate) use state::{DocState, OutboxState};
 
 use rusqlite::Transaction;
 

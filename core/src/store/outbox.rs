@@ -1,8 +1,10 @@
 //! Own edits on their way to the server, and the actions that they belong to.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, params};
 
-use super::Tx;
+use super::{OutboxState, Tx};
 use crate::access::DELETED;
 use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
@@ -16,7 +18,8 @@ use crate::sync::wire::{MAX_GROUP, MAX_GROUP_OPS};
 pub(crate) struct OpenGroup {
     id: [u8; 16],
     items: usize,
-    ops: u64,
+    /// The operations of each record's changes.
+    ops: HashMap<RecordId, u64>,
     bytes: usize,
 }
 
@@ -25,7 +28,7 @@ impl OpenGroup {
     pub fn new(env: &dyn Env) -> Self {
         let mut id = [0; 16];
         env.fill(&mut id);
-        Self { id, items: 0, ops: 0, bytes: 0 }
+        Self { id, items: 0, ops: HashMap::new(), bytes: 0 }
     }
 
     /// Its id.
@@ -75,34 +78,34 @@ impl OutboxItem {
 
     /// The waiting groups, in the order of their oldest edits.
     pub fn groups(conn: &Connection) -> Result<Vec<Vec<u8>>> {
-        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE state = 0 GROUP BY grp ORDER BY min(n)")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE state = ?1 GROUP BY grp ORDER BY min(n)")?;
+        Ok(statement.query_map([OutboxState::Waiting], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The waiting groups that hold edits of a record.
     pub fn groups_of(conn: &Connection, doc: RecordId) -> Result<Vec<Vec<u8>>> {
-        let mut statement = conn.prepare_cached("SELECT DISTINCT grp FROM outbox WHERE state = 0 AND doc = ?1")?;
-        Ok(statement.query_map([doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let mut statement = conn.prepare_cached("SELECT DISTINCT grp FROM outbox WHERE state = ?1 AND doc = ?2")?;
+        Ok(statement.query_map(params![OutboxState::Waiting, doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The waiting edits of a record.
     pub fn waiting_of(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 AND doc = ?1 ORDER BY n", [doc.as_bytes()])
+        Self::select(conn, "WHERE state = ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
     /// The edits of one push group.
     pub fn of_group(conn: &Connection, group: &[u8]) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 0 AND grp = ?1 ORDER BY n", [group])
+        Self::select(conn, "WHERE state = ?1 AND grp = ?2 ORDER BY n", params![OutboxState::Waiting, group])
     }
 
     /// The refused edits of a record, and settled ones that they were written on.
     pub fn refused_with_past(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state IN (1, 2) AND doc = ?1 ORDER BY n", [doc.as_bytes()])
+        Self::select(conn, "WHERE state <> ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
     /// The refused edits, oldest first.
     pub fn refused(conn: &Connection) -> Result<Vec<Self>> {
-        Self::select(conn, "WHERE state = 1 ORDER BY n", [])
+        Self::select(conn, "WHERE state = ?1 ORDER BY n", [OutboxState::Refused])
     }
 }
 
@@ -176,18 +179,28 @@ impl Tx<'_> {
     ) -> Result<()> {
         let ops = scan_change(raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
         let group = &self.group;
-        let full = group.items >= MAX_GROUP || group.ops + ops > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
+        let of_record = group.ops.get(&id).copied().unwrap_or(0) + ops;
+        let full = group.items >= MAX_GROUP || of_record > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
         if full && group.items > 0 {
             self.group = OpenGroup::new(self.env);
         }
         self.group.items += 1;
-        self.group.ops += ops;
+        *self.group.ops.entry(id).or_default() += ops;
         self.group.bytes += raw.len();
         self.sql
             .prepare_cached(
-                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![self.group.id, id.as_bytes(), kind, generation, hash.0, action.0, seal_envelope(raw)])?;
+            .execute(params![
+                self.group.id,
+                id.as_bytes(),
+                kind,
+                generation,
+                hash.0,
+                action.0,
+                seal_envelope(raw),
+                OutboxState::Waiting
+            ])?;
         Ok(())
     }
 
@@ -196,20 +209,14 @@ impl Tx<'_> {
         let mut docs: Vec<RecordId> = OutboxItem::of_group(self.sql, group)?.iter().map(|item| item.doc).collect();
         docs.sort();
         docs.dedup();
-        for doc in docs.iter().skip(1) {
-            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
-                group,
-                doc.as_bytes(),
-                OpenGroup::new(self.env).id
-            ])?;
-        }
-        if let Some(first) = docs.first().filter(|_| docs.len() > 1) {
-            // The server remembers its verdict on the old id.
-            self.sql.prepare_cached("UPDATE outbox SET grp = ?3 WHERE grp = ?1 AND doc = ?2 AND state = 0")?.execute(params![
-                group,
-                first.as_bytes(),
-                OpenGroup::new(self.env).id
-            ])?;
+        if docs.len() > 1 {
+            // All of them: the server remembers its verdict on the old id.
+            for doc in &docs {
+                let alone = OpenGroup::new(self.env).id;
+                self.sql
+                    .prepare_cached("UPDATE outbox SET grp = ?4 WHERE grp = ?1 AND doc = ?2 AND state = ?3")?
+                    .execute(params![group, doc.as_bytes(), OutboxState::Waiting, alone])?;
+            }
         }
         Ok(docs.len() > 1)
     }

@@ -21,8 +21,8 @@ pub const MAX_INFLATED: usize = 8 << 20;
 pub const MAX_RESPONSE: usize = 4 << 20;
 /// Most changes of one push group.
 pub const MAX_GROUP: usize = 200;
-/// Most operations of the changes of one push group: as many as one change may have. The gate takes some microseconds for
-/// each, and no group may keep it from the others for long.
+/// Most operations of one record's changes in one push group: as many as one change may have. The gate takes some
+/// microseconds for each, and no group may keep it from the others for long.
 pub const MAX_GROUP_OPS: u64 = crate::gate::Limits::CHANGE.ops;
 
 /// `POST /v1/hello`: who is there, and a challenge to sign. Needs no token.

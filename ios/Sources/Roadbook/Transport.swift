@@ -1,5 +1,8 @@
 import Foundation
 
+/// A request to send, under the name that Swift writes: generated names have no initialisms.
+public typealias HTTPRequest = HttpRequest
+
 /// What a server, or something in its place, answered.
 public struct HTTPAnswer: Sendable, Hashable {
     /// The status code.
@@ -25,5 +28,5 @@ public protocol Transport: Sendable {
     /// Sends `request` with `POST`, with its `contentType` as both `content-type` and `accept`, and returns whatever
     /// answered; `nil` where nothing did. Redirects are not followed: they are answers. Called on no particular thread; a
     /// cancelled task may be answered with `nil` at once.
-    func post(_ request: SyncRequest) async -> HTTPAnswer?
+    func post(_ request: HTTPRequest) async -> HTTPAnswer?
 }

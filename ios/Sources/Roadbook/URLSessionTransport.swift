@@ -30,7 +30,7 @@ public final class URLSessionTransport: Transport {
     }
 
     /// See ``Transport/post(_:)``.
-    public func post(_ request: SyncRequest) async -> HTTPAnswer? {
+    public func post(_ request: HTTPRequest) async -> HTTPAnswer? {
         guard let url = URL(string: request.url), !Task.isCancelled else { return nil }
         var post = URLRequest(url: url)
         post.httpMethod = "POST"

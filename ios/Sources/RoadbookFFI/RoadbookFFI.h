@@ -381,14 +381,19 @@ RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_draft(uint64_t ptr, RustBu
 void uniffi_roadbook_ffi_fn_method_blockingbook_drop_draft(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_ERASE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_ERASE
+void uniffi_roadbook_ffi_fn_method_blockingbook_erase(uint64_t ptr, RustBuffer record, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_JSON
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_JSON
-uint64_t uniffi_roadbook_ffi_fn_method_blockingbook_export_json(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_export_json(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_VCARD
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_EXPORT_VCARD
-uint64_t uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(uint64_t ptr, RustBuffer file, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_HISTORY
@@ -398,7 +403,7 @@ RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_history(uint64_t ptr, Rust
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_IMPORT_VCARD
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_IMPORT_VCARD
-RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(uint64_t ptr, RustBuffer file, RustBuffer progress, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(uint64_t ptr, RustBuffer file, RustBuffer region, RustBuffer progress, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_JOIN_SESSION
@@ -1123,6 +1128,12 @@ uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_draft(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_DROP_DRAFT
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_DROP_DRAFT
 uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_drop_draft(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_ERASE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_ERASE
+uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_erase(void
     
 );
 #endif

@@ -95,7 +95,8 @@ private func untouched(_ record: Any, _ new: Any) -> [String] {
         #expect(saved == deal)
         #expect(try await book.deal(deal.id) == saved)
         #expect(try await book.dealSheet(deal.id).record == saved)
-        #expect(try await book.deals(DealFilter(about: contact.id.record)).items.map(\.id) == [deal.id])
+        #expect(try await book.deals(DealFilter(about: contact.id.record, tag: "x")).items.map(\.id) == [deal.id])
+        #expect(try await book.deals(DealFilter(tag: "other")).items.isEmpty)
     }
 
     @Test func everyFieldOfATaskComesBack() async throws {

@@ -5,13 +5,13 @@ import Testing
 /// Answers as it is told, and counts.
 private final class Scripted: Transport {
     let requests = Counter()
-    private let answer: @Sendable (SyncRequest) async -> HTTPAnswer?
+    private let answer: @Sendable (HTTPRequest) async -> HTTPAnswer?
 
-    init(_ answer: @escaping @Sendable (SyncRequest) async -> HTTPAnswer?) {
+    init(_ answer: @escaping @Sendable (HTTPRequest) async -> HTTPAnswer?) {
         self.answer = answer
     }
 
-    func post(_ request: SyncRequest) async -> HTTPAnswer? {
+    func post(_ request: HTTPRequest) async -> HTTPAnswer? {
         requests.add()
         return await answer(request)
     }

@@ -5,8 +5,8 @@ import Testing
 @Suite struct URLSessionTransportTests {
     private let transport = URLSessionTransport(timeout: .seconds(10), total: .seconds(20))
 
-    private func request(_ url: String) -> SyncRequest {
-        SyncRequest(url: url, contentType: "application/roadbook", authorization: "Bearer abc", body: Data("hello".utf8))
+    private func request(_ url: String) -> HTTPRequest {
+        HTTPRequest(url: url, contentType: "application/roadbook", authorization: "Bearer abc", body: Data("hello".utf8))
     }
 
     @Test func aRequestIsPostedAndItsAnswerComesBack() async throws {

@@ -15,7 +15,7 @@ use crate::data::Data;
 use crate::error::Error;
 use crate::invitation;
 use crate::rejection::Rejection;
-use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Session, Store};
+use crate::store::{Caller, Device, DeviceId, Joined, Joining, NewToken, Store};
 
 /// Most bytes that the message of a stranger may unfold to.
 const STRANGER: usize = 64 * 1024;
@@ -152,11 +152,11 @@ fn token_expired() -> Rejection {
     Rejection::new(ErrorCode::TokenExpired, "the token is missing, wrong, or has ended")
 }
 
-/// The session of a token; of a revoked device none, at once.
-pub(super) fn session(store: &dyn Store, hash: [u8; 32], now_ms: i64) -> Result<Session, Rejection> {
-    let session = store.session(hash)?.ok_or_else(token_expired)?;
-    if session.revoked {
+/// Who sends a token; of a revoked device nobody, at once.
+pub(super) fn caller(store: &dyn Store, hash: [u8; 32], now_ms: i64) -> Result<Caller, Rejection> {
+    let caller = store.caller(hash)?.ok_or_else(token_expired)?;
+    if caller.revoked {
         return Err(revoked());
     }
-    if session.expires_ms <= now_ms { Err(token_expired()) } else { Ok(session) }
+    if caller.expires_ms <= now_ms { Err(token_expired()) } else { Ok(caller) }
 }

@@ -177,10 +177,10 @@ async fn sync(State(app): State<App>, request: Request) -> Response {
 async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     // Who asks comes first: nobody else's body is read.
     let hash = account::token_hash(request.headers())?;
-    let session = blocking(app, move |app| account::session(app.data.store.as_ref(), hash, app.env.now().ms)).await?;
-    note.device = Some(session.device);
+    let caller = blocking(app, move |app| account::caller(app.data.store.as_ref(), hash, app.env.now().ms)).await?;
+    note.device = Some(caller.device);
     let body = body::read(request, &mut note.bytes_in).await?;
-    let (body, done) = working(app, move |app| sync::answer(app.data.store.as_ref(), &session, &body, app.env.now().ms)).await?;
+    let (body, done) = working(app, move |app| sync::answer(app.data.store.as_ref(), &caller, &body, app.env.now().ms)).await?;
     note.done = Some(done);
     Ok(body)
 }

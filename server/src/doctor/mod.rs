@@ -30,9 +30,9 @@ pub enum Fault {
     /// SQLite finds the file damaged.
     #[error("the file is damaged: {0}")]
     File(String),
-    /// The record's kind is of a newer release: it cannot be looked at.
-    #[error("this release does not know kind {0}, and cannot look at the record")]
-    UnknownKind(u16),
+    /// The document names another kind than the one it is stored as.
+    #[error("the record is stored as kind {0}, and its document says that it is another")]
+    Kind(u16),
     /// The document cannot be opened.
     #[error("the document cannot be opened: {0}")]
     Unreadable(String),
@@ -181,7 +181,6 @@ fn feed(view: &dyn View) -> Result<Vec<Fault>> {
             before = None;
             return Ok(());
         };
-        // Of an erased record the changes are gone: then the chain alone says that they were there.
         let all = !group.changes.is_empty() && group.changes.iter().zip(0..).all(|((pos, _), place)| *pos == place);
         let hashes = group.changes.iter().map(|(_, hash)| &hash.0);
         if all && before.is_some_and(|before| next_chain(before, group.seq, hashes) != chain) {

@@ -3,7 +3,7 @@
 use roadbook_core::document::{Document, open_envelope};
 use roadbook_core::gate::{self, Limits, scan_change};
 use roadbook_core::id::RecordId;
-use roadbook_core::record::{Kind, encode_row};
+use roadbook_core::record::{Definition, Kind, encode_row};
 
 use super::{Fault, Finding, Repair};
 use crate::error::{Error, Result};
@@ -74,13 +74,10 @@ fn diagnose(view: &dyn View, record: RecordId) -> Result<Diagnosis> {
             found.faults.push((fault, false));
         }
     }
-    let Some(kind) = Kind::from_code(stored.kind) else {
-        found.faults.push((Fault::UnknownKind(stored.kind), false));
-        return Ok(found);
-    };
-    let loaded = Document::load(kind.definition(), &stored.bytes);
+    let definition = Kind::definition_of(stored.kind);
+    let loaded = Document::load(definition, &stored.bytes);
     let is_stored = |document: &Document| head_bytes(document) == stored.heads;
-    let again = if loaded.as_ref().is_ok_and(is_stored) { None } else { again(kind, &stored, &changes) };
+    let again = if loaded.as_ref().is_ok_and(is_stored) { None } else { again(definition, &stored, &changes) };
     if let Err(why) = &loaded {
         found.faults.push((Fault::Unreadable(why.clone()), again.is_some()));
     } else if again.is_some() {
@@ -91,6 +88,10 @@ fn diagnose(view: &dyn View, record: RecordId) -> Result<Diagnosis> {
         (None, Ok(document)) => (document, stored.bytes.clone()),
         (None, Err(_)) => return Ok(found),
     };
+    if !document.is_of_its_kind() {
+        found.faults.push((Fault::Kind(stored.kind), false));
+        return Ok(found);
+    }
     let lacking = changes.iter().filter(|change| !document.contains(&change.hash));
     found.faults.extend(lacking.map(|change| (Fault::Lacks(change.seq), false)));
     // What is derived from a document that is not the last one would hide that.
@@ -102,7 +103,7 @@ fn diagnose(view: &dyn View, record: RecordId) -> Result<Diagnosis> {
         seq_first,
         seq_last,
         heads: head_bytes(&document),
-        row_version: kind.definition().row_version,
+        row_version: definition.row_version,
         changed_ms: document.changed_ms(),
         row: encode_row(&document.read(None).values),
         bytes,
@@ -133,8 +134,8 @@ fn wrong(view: &dyn View, stored: &StoredDoc, change: &StoredChange) -> Result<O
 }
 
 /// The document made again from all its changes, where that gives the heads that it had.
-fn again(kind: Kind, stored: &StoredDoc, changes: &[StoredChange]) -> Option<(Document, Vec<u8>)> {
-    let empty = Document::new(kind.definition()).ok()?;
+fn again(definition: &'static Definition, stored: &StoredDoc, changes: &[StoredChange]) -> Option<(Document, Vec<u8>)> {
+    let empty = Document::new(definition).ok()?;
     let sealed: Vec<&[u8]> = changes.iter().map(|change| change.bytes.as_slice()).collect();
     let passed = gate::admit(&empty, &sealed, &|_| true).ok()?;
     (head_bytes(&passed.document) == stored.heads).then_some((passed.document, passed.saved))

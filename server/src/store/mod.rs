@@ -122,7 +122,7 @@ pub struct NewToken<'a> {
 
 /// Who asks, by the token of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Session {
+pub struct Caller {
     /// The workspace.
     pub workspace: WorkspaceId,
     /// The device.
@@ -284,7 +284,7 @@ pub trait View {
     fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>>;
     /// How many changes with later numbers each device wrote. Reads all changes of the workspace.
     fn written_since(&self, seq: u64) -> Result<Vec<(DeviceId, u64)>>;
-    /// All kept changes of a record, each after those it depends on.
+    /// All kept changes of a record's present generation, each after those it depends on.
     fn stored_changes(&self, doc: RecordId) -> Result<Vec<StoredChange>>;
     /// The numbers above this one that have a running hash or changes, in their order. Reads all changes of the workspace.
     fn each_group(&self, after: u64, visit: &mut dyn FnMut(Group) -> Result<()>) -> Result<()>;
@@ -321,8 +321,8 @@ pub trait Commit: View {
     fn bind(&self, actor: Actor, device: DeviceId, now_ms: i64) -> Result<()>;
     /// Writes a change; `pos` is its place in the group.
     fn put_change(&self, seq: u64, pos: u32, device: DeviceId, change: &ChangeWrite) -> Result<()>;
-    /// Writes a record. A generation beyond the stored one takes its place in the feed anew, and the changes of the
-    /// older one go.
+    /// Writes a record. A generation beyond the stored one takes its place in the feed anew, and of the changes of the
+    /// older one only the hashes stay.
     fn put_doc(&self, doc: &DocWrite) -> Result<()>;
     /// Notes what was answered to a group.
     fn put_verdict(&self, device: DeviceId, group: &[u8], verdict: &StoredVerdict, now_ms: i64) -> Result<()>;
@@ -373,7 +373,7 @@ pub trait Store: Send + Sync {
     /// a token before.
     fn add_token(&self, device: &Device, token: &NewToken) -> Result<bool>;
     /// Who sends a token, expired or not.
-    fn session(&self, hash: [u8; 32]) -> Result<Option<Session>>;
+    fn caller(&self, hash: [u8; 32]) -> Result<Option<Caller>>;
     /// Reads one workspace at one moment.
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
     /// Writes to one workspace: all of it, durably, or nothing. When it returns, the data is on the disk.

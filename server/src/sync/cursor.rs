@@ -23,7 +23,7 @@ const CHAIN_START: [u8; 8] = [0; 8];
 
 /// Where a device stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub struct Cursor {
     /// All changes up to this number are known.
     pub known: u64,
     /// The walk goes on beyond this place: a number, and an id among the records that stand at it.
@@ -33,7 +33,7 @@ pub struct Position {
 /// Greater than every id that a record has.
 const LAST_ID: RecordId = RecordId::from_bytes([0xff; 16]);
 
-impl Position {
+impl Cursor {
     /// Nothing is known.
     pub const START: Self = Self { known: 0, after: (0, LAST_ID) };
 
@@ -53,7 +53,7 @@ impl Position {
         let Some((newest, rest)) = cursor.split_first_chunk::<8>() else { return Ok(None) };
         let Some((chain, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
         let newest = u64::from_be_bytes(*newest);
-        let position = if rest.is_empty() {
+        let cursor = if rest.is_empty() {
             Self::whole(newest)
         } else {
             let Some((known, rest)) = rest.split_first_chunk::<8>() else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Position {
         // A number that was never given has no chain: the client was further than this server is. One that was dropped has
         // none either: whether the client is of this history cannot be told any more, and starting over loses nothing.
         let same = chain_at(view, newest)?.is_some_and(|ours| ours == *chain);
-        Ok((same && position.known <= position.after.0 && position.after.0 <= newest).then_some(position))
+        Ok((same && cursor.known <= cursor.after.0 && cursor.after.0 <= newest).then_some(cursor))
     }
 
     /// The cursor's bytes; `newest` is the last number that the workspace has given.

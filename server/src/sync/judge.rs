@@ -262,18 +262,16 @@ impl Judge<'_> {
             }
         }
         let mut passed = Vec::with_capacity(order.len());
-        let mut ops = MAX_GROUP_OPS;
         for (id, doc, changes) in order {
             self.load(id, doc)?;
             let place = (id, doc.generation);
             let Some(slot) = self.slots.get(&place) else { return Err(Error::Internal("no slot".into()).into()) };
             let admits = |actor| self.admits(actor);
-            let result = gate::admit_within(&slot.document, &changes, &admits, ops);
+            let result = gate::admit_within(&slot.document, &changes, &admits, MAX_GROUP_OPS);
             if let Some(error) = self.actors.borrow_mut().failed.take() {
                 return Err(error.into());
             }
             let result = result?;
-            ops = ops.saturating_sub(result.ops);
             if slot.erases && !slot.is_there && !self.member.role.may_erase() {
                 return Err(Refused::Forbidden.into());
             }

@@ -11,8 +11,8 @@ use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verd
 
 use crate::error::{Error, Result};
 use crate::rejection::Rejection;
-use crate::store::{DeviceId, Own, Session, Store, WorkspaceId};
-use cursor::Position;
+use crate::store::{Caller, DeviceId, Own, Store, WorkspaceId};
+use cursor::Cursor;
 pub(crate) use cursor::{chain_at, next_chain};
 pub(crate) use judge::head_bytes;
 use judge::judge;
@@ -23,7 +23,7 @@ pub const MAX_GROUPS: usize = 4000;
 pub const MAX_ITEMS: usize = 4000;
 
 /// The most operations of all changes of one request.
-pub const MAX_OPS: u64 = 200_000;
+pub const MAX_OPS: u64 = 500_000;
 
 /// What a sync did, for the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Done {
 ///
 /// # Errors
 /// [`Rejection`] for a body that is none, a request that is too large, and a cursor of another history.
-pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) -> Result<(Vec<u8>, Done), Rejection> {
+pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> Result<(Vec<u8>, Done), Rejection> {
     let request: SyncRequest =
         wire::decode(body).map_err(|_| Rejection::new(ErrorCode::Malformed, "the body is no sync request"))?;
     if !is_bounded(&request) {
@@ -49,21 +49,21 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
             "more groups, items, records, bytes or operations than a request may have",
         ));
     }
-    let ws = session.workspace;
-    let Some((position, since)) = position(store, ws, &request)? else {
+    let ws = caller.workspace;
+    let Some((cursor, since)) = cursor(store, ws, &request)? else {
         return Err(Rejection::new(ErrorCode::EpochChanged, "the cursor is of another history"));
     };
-    let (verdicts, changes) = push(store, ws, session.device, &request, now_ms)?;
+    let (verdicts, changes) = push(store, ws, caller.device, &request, now_ms)?;
     let mut answered = None;
     let mut returned = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
         // Revoked while the body was on its way: what it pushed was refused, and it gets nothing either.
-        let device = view.device(session.device)?.filter(|device| device.revoked_ms.is_none()).ok_or(Error::Revoked)?;
+        let device = view.device(caller.device)?.filter(|device| device.revoked_ms.is_none()).ok_or(Error::Revoked)?;
         if device.epoch != Some(workspace.epoch) {
             returned = Some((workspace.epoch, workspace.restored));
         }
-        let page = pull::page(view, &workspace, Own { device: session.device, since }, &request, &position)?;
+        let page = pull::page(view, &workspace, Own { device: caller.device, since }, &request, &cursor)?;
         // The numbers of another history say nothing about what the device has.
         let newer = workspace.directory > request.directory || request.epoch.is_empty();
         answered = Some(SyncResponse {
@@ -78,9 +78,9 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
         Ok(())
     })?;
     if let Some((epoch, restored)) = returned {
-        store.commit(ws, &mut |tx| tx.synced_under(session.device, epoch))?;
+        store.commit(ws, &mut |tx| tx.synced_under(caller.device, epoch))?;
         if restored.is_some() {
-            tracing::info!(device = %session.device, workspace = %ws, changes, "a device is back after the restore");
+            tracing::info!(device = %caller.device, workspace = %ws, changes, "a device is back after the restore");
         }
     }
     let response = answered.ok_or_else(|| Error::Internal("the store gave no view".into()))?;
@@ -110,16 +110,16 @@ fn is_bounded(request: &SyncRequest) -> bool {
 }
 
 /// Where the device stands, and the workspace's number; `None` where it comes from another history.
-fn position(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Position, u64)>> {
-    let mut position = None;
+fn cursor(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Cursor, u64)>> {
+    let mut cursor = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
         if request.epoch.is_empty() || request.epoch == workspace.epoch {
-            position = Position::read(&request.cursor, view)?.map(|position| (position, workspace.seq));
+            cursor = Cursor::read(&request.cursor, view)?.map(|cursor| (cursor, workspace.seq));
         }
         Ok(())
     })?;
-    Ok(position)
+    Ok(cursor)
 }
 
 /// Judges the groups and writes what was accepted, durably. Gives a verdict for each group, and how many changes are new.

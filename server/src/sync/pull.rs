@@ -6,7 +6,7 @@ use minicbor::bytes::ByteVec;
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::{Entry, Form, RowVersion, SyncRequest};
 
-use super::cursor::Position;
+use super::cursor::Cursor;
 use crate::error::Result;
 use crate::store::{FeedDoc, Own, View, Workspace};
 
@@ -49,18 +49,18 @@ struct Reader<'a> {
     wrote: bool,
 }
 
-/// Reads a page beyond `position`, and the records that the device asked for.
+/// Reads a page beyond `cursor`, and the records that the device asked for.
 ///
 /// # Errors
 /// Those of the store.
-pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &SyncRequest, position: &Position) -> Result<Page> {
+pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &SyncRequest, cursor: &Cursor) -> Result<Page> {
     let budget = usize::try_from(request.max_bytes).unwrap_or(usize::MAX).clamp(*PAGE.start(), *PAGE.end());
-    let reader = Reader { view, workspace, own, rows: &request.rows, known: position.known, wrote: view.has_actors(own.device)? };
+    let reader = Reader { view, workspace, own, rows: &request.rows, known: cursor.known, wrote: view.has_actors(own.device)? };
     let mut entries = Vec::new();
     let mut whole = HashSet::new();
     let (mut used, mut looked_at, mut more) = (0, 0, false);
-    let mut reached = position.after;
-    view.feed(position.after, &mut |doc| {
+    let mut reached = cursor.after;
+    view.feed(cursor.after, &mut |doc| {
         let sending = reader.sending(&doc)?;
         let weight = weight(&doc, &sending);
         if looked_at == LOOKED_AT || (!entries.is_empty() && used + weight > budget) {
@@ -80,7 +80,7 @@ pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &S
         }
         Ok(true)
     })?;
-    let after = if more { Position { known: position.known, after: reached } } else { Position::whole(workspace.seq) };
+    let after = if more { Cursor { known: cursor.known, after: reached } } else { Cursor::whole(workspace.seq) };
     let wanted = reader.wanted(request, &whole, budget.saturating_sub(used), entries.is_empty())?;
     // Before the changes that may build on them.
     entries.splice(0..0, wanted);

@@ -717,14 +717,21 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func dropDraft(name: String) throws 
     
     /**
-     * Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
+     * Erases a record for good, here at once and everywhere after sync: its values, its history, what waits to be sent.
+     * It cannot be undone. Reps may not.
      */
-    func exportJson(file: String) throws  -> UInt64
+    func erase(record: RecordLink) throws 
     
     /**
-     * Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
+     * Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
      */
-    func exportVcard(file: String) throws  -> UInt64
+    func exportJson(file: String) throws  -> ExportReport
+    
+    /**
+     * Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+     * opened is left out and reported.
+     */
+    func exportVcard(file: String) throws  -> ExportReport
     
     /**
      * The changes of a record, oldest first.
@@ -732,9 +739,10 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func history(id: RecordId) throws  -> [HistoryEntry]
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken.
+     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
+     * as dialled in `region`; none for the book's.
      */
-    func importVcard(file: String, progress: ProgressObserver?) throws  -> ImportReport
+    func importVcard(file: String, region: String?, progress: ProgressObserver?) throws  -> ImportReport
     
     /**
      * A session that joins a workspace with an invitation, then syncs.
@@ -1153,10 +1161,23 @@ open func dropDraft(name: String)throws   {try rustCallWithError(FfiConverterTyp
 }
     
     /**
-     * Writes all living records as JSON into a file; returns how many. The file is there whole or not at all.
+     * Erases a record for good, here at once and everywhere after sync: its values, its history, what waits to be sent.
+     * It cannot be undone. Reps may not.
      */
-open func exportJson(file: String)throws  -> UInt64  {
-    return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
+open func erase(record: RecordLink)throws   {try rustCallWithError(FfiConverterTypeBookError_lift) {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_method_blockingbook_erase(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeRecordLink_lower(record),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Writes all living records as JSON into a file, as `exportVcard`; the file names the records that were left out, too.
+     */
+open func exportJson(file: String)throws  -> ExportReport  {
+    return try  FfiConverterTypeExportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_export_json(
             self.uniffiCloneHandle(),
@@ -1166,10 +1187,11 @@ open func exportJson(file: String)throws  -> UInt64  {
 }
     
     /**
-     * Writes living contacts as vCard 4.0 into a file; returns how many. The file is there whole or not at all.
+     * Writes living contacts as vCard 4.0 into a file. The file is there whole or not at all; a record that cannot be
+     * opened is left out and reported.
      */
-open func exportVcard(file: String)throws  -> UInt64  {
-    return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
+open func exportVcard(file: String)throws  -> ExportReport  {
+    return try  FfiConverterTypeExportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_export_vcard(
             self.uniffiCloneHandle(),
@@ -1192,14 +1214,16 @@ open func history(id: RecordId)throws  -> [HistoryEntry]  {
 }
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken.
+     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
+     * as dialled in `region`; none for the book's.
      */
-open func importVcard(file: String, progress: ProgressObserver? = nil)throws  -> ImportReport  {
+open func importVcard(file: String, region: String? = nil, progress: ProgressObserver? = nil)throws  -> ImportReport  {
     return try  FfiConverterTypeImportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_import_vcard(
             self.uniffiCloneHandle(),
         FfiConverterString.lower(file),
+        FfiConverterOptionString.lower(region),
         FfiConverterOptionTypeProgressObserver.lower(progress),uniffiCallStatus
     )
 })
@@ -3947,6 +3971,10 @@ public struct DealFilter: Equatable, Hashable {
      * Deleted ones instead of living ones.
      */
     public var deleted: Bool
+    /**
+     * With this tag.
+     */
+    public var tag: String?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -3968,13 +3996,17 @@ public struct DealFilter: Equatable, Hashable {
          */about: RecordId? = nil, 
         /**
          * Deleted ones instead of living ones.
-         */deleted: Bool = false) {
+         */deleted: Bool = false, 
+        /**
+         * With this tag.
+         */tag: String? = nil) {
         self.text = text
         self.owner = owner
         self.stage = stage
         self.outcome = outcome
         self.about = about
         self.deleted = deleted
+        self.tag = tag
     }
 
     
@@ -3998,7 +4030,8 @@ public struct FfiConverterTypeDealFilter: FfiConverterRustBuffer {
                 stage: FfiConverterOptionTypeStage.read(from: &buf), 
                 outcome: FfiConverterOptionTypeOutcome.read(from: &buf), 
                 about: FfiConverterOptionTypeRecordId.read(from: &buf), 
-                deleted: FfiConverterBool.read(from: &buf)
+                deleted: FfiConverterBool.read(from: &buf), 
+                tag: FfiConverterOptionString.read(from: &buf)
         )
     }
 
@@ -4009,6 +4042,7 @@ public struct FfiConverterTypeDealFilter: FfiConverterRustBuffer {
         FfiConverterOptionTypeOutcome.write(value.outcome, into: &buf)
         FfiConverterOptionTypeRecordId.write(value.about, into: &buf)
         FfiConverterBool.write(value.deleted, into: &buf)
+        FfiConverterOptionString.write(value.tag, into: &buf)
     }
 }
 
@@ -4395,6 +4429,75 @@ public func FfiConverterTypeEditsApplied_lower(_ value: EditsApplied) -> RustBuf
 
 
 /**
+ * What an export did.
+ */
+public struct ExportReport: Equatable, Hashable {
+    /**
+     * Records written.
+     */
+    public var written: UInt64
+    /**
+     * Living records that are not in the file, in its order.
+     */
+    public var leftOut: [LeftOut]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Records written.
+         */written: UInt64, 
+        /**
+         * Living records that are not in the file, in its order.
+         */leftOut: [LeftOut]) {
+        self.written = written
+        self.leftOut = leftOut
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension ExportReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExportReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ExportReport {
+        return
+            try ExportReport(
+                written: FfiConverterUInt64.read(from: &buf), 
+                leftOut: FfiConverterSequenceTypeLeftOut.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ExportReport, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.written, into: &buf)
+        FfiConverterSequenceTypeLeftOut.write(value.leftOut, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lift(_ buf: RustBuffer) throws -> ExportReport {
+    return try FfiConverterTypeExportReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lower(_ value: ExportReport) -> RustBuffer {
+    return FfiConverterTypeExportReport.lower(value)
+}
+
+
+/**
  * One field of a change.
  */
 public struct FieldChange: Equatable, Hashable {
@@ -4648,6 +4751,95 @@ public func FfiConverterTypeHistoryEntry_lift(_ buf: RustBuffer) throws -> Histo
 #endif
 public func FfiConverterTypeHistoryEntry_lower(_ value: HistoryEntry) -> RustBuffer {
     return FfiConverterTypeHistoryEntry.lower(value)
+}
+
+
+/**
+ * A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
+ */
+public struct HttpRequest: Equatable, Hashable {
+    /**
+     * The whole address.
+     */
+    public var url: String
+    /**
+     * `content-type` and `accept`.
+     */
+    public var contentType: String
+    /**
+     * `authorization`, where the request needs it.
+     */
+    public var authorization: String?
+    /**
+     * The body.
+     */
+    public var body: Data
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The whole address.
+         */url: String, 
+        /**
+         * `content-type` and `accept`.
+         */contentType: String, 
+        /**
+         * `authorization`, where the request needs it.
+         */authorization: String?, 
+        /**
+         * The body.
+         */body: Data) {
+        self.url = url
+        self.contentType = contentType
+        self.authorization = authorization
+        self.body = body
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension HttpRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHttpRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HttpRequest {
+        return
+            try HttpRequest(
+                url: FfiConverterString.read(from: &buf), 
+                contentType: FfiConverterString.read(from: &buf), 
+                authorization: FfiConverterOptionString.read(from: &buf), 
+                body: FfiConverterData.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: HttpRequest, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.url, into: &buf)
+        FfiConverterString.write(value.contentType, into: &buf)
+        FfiConverterOptionString.write(value.authorization, into: &buf)
+        FfiConverterData.write(value.body, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHttpRequest_lift(_ buf: RustBuffer) throws -> HttpRequest {
+    return try FfiConverterTypeHttpRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHttpRequest_lower(_ value: HttpRequest) -> RustBuffer {
+    return FfiConverterTypeHttpRequest.lower(value)
 }
 
 
@@ -4925,6 +5117,85 @@ public func FfiConverterTypeInstant_lift(_ buf: RustBuffer) throws -> Instant {
 #endif
 public func FfiConverterTypeInstant_lower(_ value: Instant) -> RustBuffer {
     return FfiConverterTypeInstant.lower(value)
+}
+
+
+/**
+ * A record that an export left out.
+ */
+public struct LeftOut: Equatable, Hashable {
+    /**
+     * The record.
+     */
+    public var record: RecordLink
+    /**
+     * What lists call it.
+     */
+    public var headline: String
+    /**
+     * Why, in words for a person.
+     */
+    public var reason: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The record.
+         */record: RecordLink, 
+        /**
+         * What lists call it.
+         */headline: String, 
+        /**
+         * Why, in words for a person.
+         */reason: String) {
+        self.record = record
+        self.headline = headline
+        self.reason = reason
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension LeftOut: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLeftOut: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LeftOut {
+        return
+            try LeftOut(
+                record: FfiConverterTypeRecordLink.read(from: &buf), 
+                headline: FfiConverterString.read(from: &buf), 
+                reason: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LeftOut, into buf: inout [UInt8]) {
+        FfiConverterTypeRecordLink.write(value.record, into: &buf)
+        FfiConverterString.write(value.headline, into: &buf)
+        FfiConverterString.write(value.reason, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeftOut_lift(_ buf: RustBuffer) throws -> LeftOut {
+    return try FfiConverterTypeLeftOut.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLeftOut_lower(_ value: LeftOut) -> RustBuffer {
+    return FfiConverterTypeLeftOut.lower(value)
 }
 
 
@@ -5928,95 +6199,6 @@ public func FfiConverterTypeStatus_lower(_ value: Status) -> RustBuffer {
 
 
 /**
- * A request to send: `POST` to `url` with `content-type` and `accept` as given, no redirects followed.
- */
-public struct SyncRequest: Equatable, Hashable {
-    /**
-     * The whole address.
-     */
-    public var url: String
-    /**
-     * `content-type` and `accept`.
-     */
-    public var contentType: String
-    /**
-     * `authorization`, where the request needs it.
-     */
-    public var authorization: String?
-    /**
-     * The body.
-     */
-    public var body: Data
-
-    // Default memberwise initializers are never public by default, so we
-    // declare one manually.
-    public init(
-        /**
-         * The whole address.
-         */url: String, 
-        /**
-         * `content-type` and `accept`.
-         */contentType: String, 
-        /**
-         * `authorization`, where the request needs it.
-         */authorization: String?, 
-        /**
-         * The body.
-         */body: Data) {
-        self.url = url
-        self.contentType = contentType
-        self.authorization = authorization
-        self.body = body
-    }
-
-    
-
-    
-}
-
-#if compiler(>=6)
-extension SyncRequest: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeSyncRequest: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SyncRequest {
-        return
-            try SyncRequest(
-                url: FfiConverterString.read(from: &buf), 
-                contentType: FfiConverterString.read(from: &buf), 
-                authorization: FfiConverterOptionString.read(from: &buf), 
-                body: FfiConverterData.read(from: &buf)
-        )
-    }
-
-    public static func write(_ value: SyncRequest, into buf: inout [UInt8]) {
-        FfiConverterString.write(value.url, into: &buf)
-        FfiConverterString.write(value.contentType, into: &buf)
-        FfiConverterOptionString.write(value.authorization, into: &buf)
-        FfiConverterData.write(value.body, into: &buf)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSyncRequest_lift(_ buf: RustBuffer) throws -> SyncRequest {
-    return try FfiConverterTypeSyncRequest.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeSyncRequest_lower(_ value: SyncRequest) -> RustBuffer {
-    return FfiConverterTypeSyncRequest.lower(value)
-}
-
-
-/**
  * Which tasks.
  */
 public struct TaskFilter: Equatable, Hashable {
@@ -6901,6 +7083,10 @@ enum BookError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      */
     case OtherWorkspace
     /**
+     * The person's role does not allow it: say so.
+     */
+    case NotAllowed
+    /**
      * The call was cancelled.
      */
     case Cancelled
@@ -7000,11 +7186,12 @@ public struct FfiConverterTypeBookError: FfiConverterRustBuffer {
             )
         case 16: return .NothingToUndo
         case 17: return .OtherWorkspace
-        case 18: return .Cancelled
-        case 19: return .File(
+        case 18: return .NotAllowed
+        case 19: return .Cancelled
+        case 20: return .File(
             what: try FfiConverterString.read(from: &buf)
             )
-        case 20: return .Internal(
+        case 21: return .Internal(
             detail: try FfiConverterString.read(from: &buf)
             )
 
@@ -7094,17 +7281,21 @@ public struct FfiConverterTypeBookError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(17))
         
         
-        case .Cancelled:
+        case .NotAllowed:
             writeInt(&buf, Int32(18))
         
         
-        case let .File(what):
+        case .Cancelled:
             writeInt(&buf, Int32(19))
+        
+        
+        case let .File(what):
+            writeInt(&buf, Int32(20))
             FfiConverterString.write(what, into: &buf)
             
         
         case let .Internal(detail):
-            writeInt(&buf, Int32(20))
+            writeInt(&buf, Int32(21))
             FfiConverterString.write(detail, into: &buf)
             
         }
@@ -7828,6 +8019,10 @@ public enum Kind: Equatable, Hashable {
      * Something to do.
      */
     case task
+    /**
+     * Every kind of a newer release; no call of this one gives such a record.
+     */
+    case unknown
 
 
 
@@ -7855,6 +8050,8 @@ public struct FfiConverterTypeKind: FfiConverterRustBuffer {
         
         case 3: return .task
         
+        case 4: return .unknown
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -7873,6 +8070,10 @@ public struct FfiConverterTypeKind: FfiConverterRustBuffer {
         
         case .task:
             writeInt(&buf, Int32(3))
+        
+        
+        case .unknown:
+            writeInt(&buf, Int32(4))
         
         }
     }
@@ -8791,7 +8992,7 @@ public enum SyncStep: Equatable, Hashable {
     case send(
         /**
          * The request.
-         */request: SyncRequest
+         */request: HttpRequest
     )
     /**
      * The session is over.
@@ -8822,7 +9023,7 @@ public struct FfiConverterTypeSyncStep: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .send(request: try FfiConverterTypeSyncRequest.read(from: &buf)
+        case 1: return .send(request: try FfiConverterTypeHttpRequest.read(from: &buf)
         )
         
         case 2: return .finished(end: try FfiConverterTypeSyncEnd.read(from: &buf)
@@ -8838,7 +9039,7 @@ public struct FfiConverterTypeSyncStep: FfiConverterRustBuffer {
         
         case let .send(request):
             writeInt(&buf, Int32(1))
-            FfiConverterTypeSyncRequest.write(request, into: &buf)
+            FfiConverterTypeHttpRequest.write(request, into: &buf)
             
         
         case let .finished(end):
@@ -9866,6 +10067,31 @@ fileprivate struct FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeLeftOut: FfiConverterRustBuffer {
+    typealias SwiftType = [LeftOut]
+
+    public static func write(_ value: [LeftOut], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLeftOut.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LeftOut] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LeftOut]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLeftOut.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypePerson: FfiConverterRustBuffer {
     typealias SwiftType = [Person]
 
@@ -10829,16 +11055,19 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_drop_draft() != 63148) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_json() != 43029) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_erase() != 22850) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_vcard() != 24581) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_json() != 31122) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_export_vcard() != 5512) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_history() != 3689) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 65369) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 3184) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_join_session() != 13817) {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{Error, Result};
-use crate::store::{Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Restored, Session, Workspace, WorkspaceId};
+use crate::store::{Caller, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Restored, Workspace, WorkspaceId};
 
 /// How long verdicts are kept, in milliseconds: 90 days.
 const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
@@ -169,11 +169,11 @@ pub(super) fn add_token(tx: &Connection, device: &Device, token: &NewToken<'_>) 
     Ok(true)
 }
 
-pub(super) fn session(conn: &Connection, hash: [u8; 32]) -> Result<Option<Session>> {
+pub(super) fn caller(conn: &Connection, hash: [u8; 32]) -> Result<Option<Caller>> {
     let sql = "SELECT token.ws, token.device, token.expires_ms, device.revoked_ms IS NOT NULL
                FROM token JOIN device ON device.ws = token.ws AND device.id = token.device WHERE token.hash = ?1";
     let found = conn.prepare_cached(sql)?.query_row([hash], |row| {
-        Ok(Session { workspace: row.get(0)?, device: row.get(1)?, expires_ms: row.get(2)?, revoked: row.get(3)? })
+        Ok(Caller { workspace: row.get(0)?, device: row.get(1)?, expires_ms: row.get(2)?, revoked: row.get(3)? })
     });
     Ok(found.optional()?)
 }

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::store::{Group, LooseEnd, StoredChange, WorkspaceId};
 
 pub(super) fn stored_changes(conn: &Connection, ws: WorkspaceId, doc: RecordId) -> Result<Vec<StoredChange>> {
-    let sql = "SELECT seq, gen, hash, device, actor, bytes FROM change WHERE ws = ?1 AND doc = ?2 ORDER BY seq, pos";
+    let sql = "SELECT seq, gen, hash, device, actor, bytes FROM change
+               WHERE ws = ?1 AND doc = ?2 AND length(bytes) > 0 ORDER BY seq, pos";
     let mut statement = conn.prepare_cached(sql)?;
     let changes = statement.query_map(params![ws, doc.as_bytes()], |row| {
         Ok(StoredChange {

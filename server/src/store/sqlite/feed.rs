@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{accounts, audit, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person, PersonId, StoredChange,
-    StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
+    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person, PersonId,
+    StoredChange, StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -167,7 +167,7 @@ impl View for Feed<'_> {
 
     fn others_changes(&self, doc: RecordId, after: u64, own: Own) -> Result<OthersChanges> {
         let sql = "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM change
-                   WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5)";
+                   WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5) AND length(bytes) > 0";
         let bound = params![self.ws, doc.as_bytes(), int(after), own.device, int(own.since)];
         let found = self.conn.prepare_cached(sql)?.query_row(bound, |row| {
             Ok(OthersChanges { count: row.get::<_, i64>(0)?.unsigned_abs(), bytes: row.get::<_, i64>(1)?.unsigned_abs() })
@@ -176,7 +176,8 @@ impl View for Feed<'_> {
     }
 
     fn changes(&self, doc: RecordId, after: u64, own: Own) -> Result<Vec<Vec<u8>>> {
-        let sql = "SELECT bytes FROM change WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5)
+        let sql = "SELECT bytes FROM change
+                   WHERE ws = ?1 AND doc = ?2 AND seq > ?3 AND (device <> ?4 OR seq <= ?5) AND length(bytes) > 0
                    ORDER BY seq, pos";
         let mut statement = self.conn.prepare_cached(sql)?;
         let changes =
@@ -295,11 +296,9 @@ impl Commit for Feed<'_> {
                 doc.bytes
             ])?;
         if doc.generation > 0 {
-            self.conn.prepare_cached("DELETE FROM change WHERE ws = ?1 AND doc = ?2 AND gen < ?3")?.execute(params![
-                self.ws,
-                doc.id.as_bytes(),
-                doc.generation
-            ])?;
+            // The hashes stay, since the chain is made of them.
+            let sql = "UPDATE change SET bytes = x'' WHERE ws = ?1 AND doc = ?2 AND gen < ?3";
+            self.conn.prepare_cached(sql)?.execute(params![self.ws, doc.id.as_bytes(), doc.generation])?;
         }
         Ok(())
     }

@@ -14,9 +14,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{
-    Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Session, Store, View, Workspace, WorkspaceId,
-};
+use super::{Caller, Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Store, View, Workspace, WorkspaceId};
 use crate::error::{Error, Result};
 use feed::Feed;
 pub use file::{Contents, NewHistory, Standing};
@@ -222,8 +220,8 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::add_token(tx, device, token))
     }
 
-    fn session(&self, hash: [u8; 32]) -> Result<Option<Session>> {
-        self.read(|conn| accounts::session(conn, hash))
+    fn caller(&self, hash: [u8; 32]) -> Result<Option<Caller>> {
+        self.read(|conn| accounts::caller(conn, hash))
     }
 
     fn view(&self, workspace: WorkspaceId, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {

@@ -95,7 +95,7 @@ fn measure(dir: &Path, count: usize) -> Vec<Line> {
     let server = Server::with_people(&dir.join("server"), "Bench", &["Anna", "Boris"]);
     let anna = book(&dir.join("anna"));
     let begun = Instant::now();
-    let report = anna.import_vcard("bench", BufReader::new(cards(count).as_bytes()), &|_| true).expect("an import");
+    let report = anna.import_vcard("bench", BufReader::new(cards(count).as_bytes()), None, &|_| true).expect("an import");
     assert_eq!(report.added, count as u64);
     eprintln!("import: {:.0} µs a card", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
     let (pushed, took) = run(Session::join(&anna, &server.url, &server.invite("Bench", "Anna"), "bench"));

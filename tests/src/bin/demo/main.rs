@@ -100,7 +100,7 @@ fn main() {
     for phone in [&anna, &boris] {
         let begun = Instant::now();
         let file = File::open(&cards).expect("the address book");
-        let report = phone.book.import_vcard("address-book.vcf", BufReader::new(file), &|_| true).expect("an import");
+        let report = phone.book.import_vcard("address-book.vcf", BufReader::new(file), None, &|_| true).expect("an import");
         page.line(&format!(
             "{}'s phone, no network: {} contacts imported in {} ms; {}",
             phone.name,

@@ -18,22 +18,32 @@ public sealed interface BookFiles : BookPart {
      * Takes the contacts of a vCard file (2.1, 3.0 or 4.0). A broken card is reported with its line, and the rest is taken;
      * importing the same file again adds nothing. The whole import is one action, so that one [BookHistory.undo] takes it back.
      *
+     * National phone numbers are read as dialled in [region] (ISO 3166-1, two letters), or in the book's where it is null; a
+     * text that is none is [BookException.Invalid].
+     *
      * [progress] is called on a thread of the book after every batch. `false`, an exception, or cancelling the caller stops
      * the import there; what was taken stays.
      */
-    public suspend fun importVCard(file: File, progress: (ImportProgress) -> Boolean = { true }): ImportReport {
+    public suspend fun importVCard(
+        file: File,
+        region: String? = null,
+        progress: (ImportProgress) -> Boolean = { true },
+    ): ImportReport {
         val caller = currentCoroutineContext()
         val observer = ImportObserver { caller.isActive && progress(it) }
-        val report = engine.long { importVcard(file.path, observer) }
+        val report = engine.long { importVcard(file.path, region, observer) }
         observer.failure?.let { throw it }
         return report
     }
 
-    /** Writes the living contacts as vCard 4.0; returns how many. The file is there whole or not at all. */
-    public suspend fun exportVCard(file: File): Long = engine.long { exportVcard(file.path) }.toLong()
+    /**
+     * Writes the living contacts as vCard 4.0. The file is there whole or not at all. A record that cannot be opened is left
+     * out of it and named in the report.
+     */
+    public suspend fun exportVCard(file: File): ExportReport = engine.long { exportVcard(file.path) }
 
-    /** Writes all living records as JSON; returns how many. The file is there whole or not at all. */
-    public suspend fun exportJson(file: File): Long = engine.long { exportJson(file.path) }.toLong()
+    /** Writes all living records as JSON, as [exportVCard]; the file names the records that were left out, too. */
+    public suspend fun exportJson(file: File): ExportReport = engine.long { exportJson(file.path) }
 }
 
 /** Keeps an exception of the app's code from crossing the core: the import stops, and the caller gets it. */

@@ -27,7 +27,7 @@ public class HttpUrlTransport(
     private val connectTimeout: Duration = 15.seconds,
     private val readTimeout: Duration = 30.seconds,
 ) : Transport {
-    override suspend fun post(request: SyncRequest): HttpAnswer? = withContext(Dispatchers.IO) {
+    override suspend fun post(request: HttpRequest): HttpAnswer? = withContext(Dispatchers.IO) {
         val connection = try {
             prepared(request)
         } catch (_: IOException) {
@@ -53,7 +53,7 @@ public class HttpUrlTransport(
         }
     }
 
-    private fun prepared(request: SyncRequest): HttpURLConnection {
+    private fun prepared(request: HttpRequest): HttpURLConnection {
         val connection = URL(request.url).openConnection() as? HttpURLConnection ?: throw IOException("not an HTTP address")
         connection.requestMethod = "POST"
         connection.instanceFollowRedirects = false

@@ -25,7 +25,7 @@ internal suspend fun Engine.drive(transport: Transport, begin: BlockingBook.() -
     }
 }
 
-private suspend fun Transport.answer(request: SyncRequest): HttpAnswer? = try {
+private suspend fun Transport.answer(request: HttpRequest): HttpAnswer? = try {
     post(request)
 } catch (_: IOException) {
     null

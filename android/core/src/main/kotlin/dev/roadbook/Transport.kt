@@ -14,7 +14,7 @@ public fun interface Transport {
      *
      * At most [HttpAnswer.MOST] + 1 bytes of a body need to be read.
      */
-    public suspend fun post(request: SyncRequest): HttpAnswer?
+    public suspend fun post(request: HttpRequest): HttpAnswer?
 }
 
 /** What came back for a request. */

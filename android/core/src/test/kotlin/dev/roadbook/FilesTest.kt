@@ -76,14 +76,23 @@ class FilesTest {
     fun `exports hold what was there, and the checks find all well`() = withBook { book, folder ->
         book.importVCard(folder.file("many.vcf", cards(3)))
         book.savedDeal()
-        assertEquals(3L, book.exportVCard(folder.path("out.vcf")))
+        assertEquals(ExportReport(3uL, emptyList()), book.exportVCard(folder.path("out.vcf")))
         assertTrue("Person2" in folder.path("out.vcf").readText())
-        assertEquals(4L, book.exportJson(folder.path("out.json")))
+        assertEquals(4uL, book.exportJson(folder.path("out.json")).written)
         assertTrue("Pumps" in folder.path("out.json").readText())
         assertEquals(emptyList<Finding>(), book.check())
         assertEquals(4uL, book.rebuild().records)
         assertEquals(0L, book.verifySome(10))
         assertFalse(folder.path("out.json").readText().isBlank())
+    }
+
+    @Test
+    fun `an import reads phone numbers as dialled in its own region`() = withBook { book, folder ->
+        val file = folder.file("berlin.vcf", "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 901820\nEND:VCARD\n")
+        thrown<BookException.Invalid> { book.importVCard(file, region = "Germany") }
+        book.importVCard(file, region = "DE")
+        assertEquals("+4930901820", book.contacts().items.single().channels.single().e164)
+        assertEquals("", book.region())
     }
 
     @Test

@@ -54,7 +54,7 @@ class HttpUrlTransportTest {
     }
 
     private fun request(body: ByteArray = byteArrayOf(1, 0, -1), authorization: String? = "Bearer t", port: Int = server.address.port) =
-        SyncRequest("http://127.0.0.1:$port/v1/sync", TYPE, authorization, body)
+        HttpRequest("http://127.0.0.1:$port/v1/sync", TYPE, authorization, body)
 
     private fun test(body: suspend (Transport) -> Unit) = runBlocking { withTimeout(30.seconds) { body(HttpUrlTransport()) } }
 

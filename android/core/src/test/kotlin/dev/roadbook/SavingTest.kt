@@ -125,6 +125,13 @@ class SavingTest {
     }
 
     @Test
+    fun `a list of deals shows those with a tag`() = withBook { book, _ ->
+        book.savedDeal()
+        val tagged = book.save(book.newDeal().copy(title = "Valves", tags = listOf("vip")))
+        assertEquals(listOf(tagged.id), book.deals(DealFilter(tag = "vip")).items.map { it.id })
+    }
+
+    @Test
     fun `lists come in pages, and search finds across kinds`() = withBook { book, _ ->
         repeat(5) { book.savedDeal("Pumps $it") }
         book.save(book.newTask().copy(title = "Pumps again"))

@@ -26,7 +26,7 @@ class SyncTest {
 
     @Test
     fun `a captive portal is not the server`() = withBook { book, _ ->
-        val asked = mutableListOf<SyncRequest>()
+        val asked = mutableListOf<HttpRequest>()
         val end = book.joinOver {
             asked += it
             HttpAnswer(200, "text/html", "<html>Welcome to the hotel</html>".toByteArray())
