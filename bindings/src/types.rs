@@ -355,6 +355,9 @@ pub struct Status {
     pub records: u64,
     /// When a sync last came to its end, in milliseconds since 1970.
     pub synced_at_ms: Option<i64>,
+    /// When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
+    /// name since then, and nothing was lost. A restored store must join again.
+    pub copied_at_ms: Option<i64>,
     /// Equal on two stores exactly when they hold the same records at the same heads.
     pub state_hash: String,
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use roadbook_core::book::{
     Book, Change, ContactFilter, ContactSort, DealFilter, DealSort, Finding, Notice, Owner, TaskFilter, TaskSort, Vault, Watcher,
 };
+use roadbook_core::env::Env as _;
 use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::value::{Channel, ChannelKind, Due, Money, Outcome, RecordLink, Stage};
@@ -319,11 +320,13 @@ fn a_restored_or_copied_store_writes_as_another_actor() {
     let world = World::new(14);
     let device = Device::new(&world);
     let saved = deal(&device, "Pumps");
+    assert_eq!(device.book.status().unwrap().copied_at_ms, None);
     device.book.shutdown();
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(device.dir.path().join("book.db"), copy.path().join("book.db")).unwrap();
     let elsewhere = Vault { incarnation: [7; 16], ..device.vault.clone() };
     let book = Book::open(copy.path(), elsewhere, world.clone()).unwrap();
+    assert_eq!(book.status().unwrap().copied_at_ms, Some(world.now().ms));
     let mut form: Deal = book.get(saved.id.0).unwrap();
     form.title = "Valves".into();
     book.save(&form).unwrap();

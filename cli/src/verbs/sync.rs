@@ -222,6 +222,7 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
                 "disputed": status.disputed,
                 "unreadable": status.unreadable,
                 "synced_at_ms": status.synced_at_ms,
+                "copied_at_ms": status.copied_at_ms,
                 "state_hash": status.state_hash,
             }))
         },
@@ -235,6 +236,13 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
             }
             writeln!(out, "Records    {}, deleted ones included", status.records)?;
             writeln!(out, "Last sync  {}", status.synced_at_ms.map_or_else(|| "never".into(), time))?;
+            if let Some(at) = status.copied_at_ms {
+                writeln!(
+                    out,
+                    "Copied     this store was found to be a copy at {}; it writes under a new name, and lost nothing",
+                    time(at)
+                )?;
+            }
             writeln!(out, "State      {}", status.state_hash)?;
             writeln!(out)?;
             if status.pending_actions == 0 {

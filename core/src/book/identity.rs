@@ -39,6 +39,7 @@ pub(super) fn settle_identity(conn: &mut Connection, vault: &Vault, env: &dyn En
         // The device key and the session belong to the store that this one was copied from.
         Meta::DeviceKey.clear(&tx)?;
         Meta::Token.clear(&tx)?;
+        Meta::CopiedAt.set(&tx, &env.now().ms.to_be_bytes())?;
     }
     Meta::Incarnation.set(&tx, &vault.incarnation)?;
     new_actor(&tx, env)?;

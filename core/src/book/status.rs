@@ -29,6 +29,9 @@ pub struct Status {
     pub records: u64,
     /// When a sync last came to its end, in milliseconds since 1970.
     pub synced_at_ms: Option<i64>,
+    /// When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a
+    /// new name since then, and nothing was lost. A restored store must join again.
+    pub copied_at_ms: Option<i64>,
     /// Equal on two stores exactly when they hold the same records at the same heads; hexadecimal.
     pub state_hash: String,
 }
@@ -43,7 +46,9 @@ impl Book {
             let count = |sql: &str| -> Result<u64> { Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs()) };
             let (waiting, refused, unreadable) = (OutboxState::Waiting, OutboxState::Refused, DocState::Unreadable);
             let account = Account::load(conn)?;
-            let synced_at = Meta::SyncedAt.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
+            let moment = |meta: Meta| -> Result<Option<i64>> {
+                Ok(meta.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
+            };
             Ok(Status {
                 workspace: account.map(|account| account.workspace_name),
                 server: Meta::ServerUrl.text(conn)?,
@@ -55,7 +60,8 @@ impl Book {
                     "SELECT count(*) FROM (SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine)"
                 ))?,
                 records: count("SELECT count(*) FROM doc")?,
-                synced_at_ms: synced_at,
+                synced_at_ms: moment(Meta::SyncedAt)?,
+                copied_at_ms: moment(Meta::CopiedAt)?,
                 state_hash: state_hash(conn)?,
             })
         })

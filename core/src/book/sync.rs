@@ -153,6 +153,7 @@ impl Tx<'_> {
             Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {
                 self.actor = identity::new_actor(self.sql, self.env)?;
                 self.rewrite(&verdict.group)?;
+                Meta::CopiedAt.set(self.sql, &self.now().ms.to_be_bytes())?;
             }
             Outcome::Refused => {
                 // What is written again must not repeat the numbers of what was refused.

@@ -29,6 +29,8 @@ pub(crate) enum Meta {
     Directory,
     /// The wall clock of the last complete sync.
     SyncedAt,
+    /// The wall clock at which the store was last found to be a copy.
+    CopiedAt,
 }
 
 impl Meta {
@@ -45,6 +47,7 @@ impl Meta {
             Self::Cursor => "cursor",
             Self::Directory => "directory",
             Self::SyncedAt => "synced_at",
+            Self::CopiedAt => "copied_at",
         }
     }
 

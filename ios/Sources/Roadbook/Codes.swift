@@ -66,7 +66,7 @@ extension ChannelKind: Code {
 }
 
 extension Kind: CaseIterable {
-    /// Every kind of record.
+    /// Every kind of record that this release knows.
     public static var allCases: [Kind] { [.contact, .deal, .task] }
 
     /// The stored name.
@@ -75,6 +75,7 @@ extension Kind: CaseIterable {
         case .contact: "contact"
         case .deal: "deal"
         case .task: "task"
+        case .unknown: "unknown"
         }
     }
 }

@@ -27,6 +27,16 @@ private func untouched(_ record: Any, _ new: Any) -> [String] {
         ]
     }
 
+    @Test func anErasedRecordKeepsItsIdAndNothingThatSaysWhoItWas() async throws {
+        var contact = book.newContact()
+        contact.familyName = "Known"
+        let saved = try await book.save(contact)
+        try await book.erase(saved.id.link)
+        let erased = try await book.contact(saved.id)
+        #expect(erased.familyName.isEmpty && erased.deleted != nil)
+        #expect(try await book.history(saved.id.record).count == 1)
+    }
+
     @Test func everyFieldOfAContactComesBack() async throws {
         try await book.setRegion("DE")
         var contact = book.newContact()

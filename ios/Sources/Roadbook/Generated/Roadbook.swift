@@ -6090,6 +6090,11 @@ public struct Status: Equatable, Hashable {
      */
     public var syncedAtMs: Int64?
     /**
+     * When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
+     * name since then, and nothing was lost. A restored store must join again.
+     */
+    public var copiedAtMs: Int64?
+    /**
      * Equal on two stores exactly when they hold the same records at the same heads.
      */
     public var stateHash: String
@@ -6125,6 +6130,10 @@ public struct Status: Equatable, Hashable {
          * When a sync last came to its end, in milliseconds since 1970.
          */syncedAtMs: Int64?, 
         /**
+         * When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
+         * name since then, and nothing was lost. A restored store must join again.
+         */copiedAtMs: Int64?, 
+        /**
          * Equal on two stores exactly when they hold the same records at the same heads.
          */stateHash: String) {
         self.workspace = workspace
@@ -6136,6 +6145,7 @@ public struct Status: Equatable, Hashable {
         self.unreadable = unreadable
         self.records = records
         self.syncedAtMs = syncedAtMs
+        self.copiedAtMs = copiedAtMs
         self.stateHash = stateHash
     }
 
@@ -6164,6 +6174,7 @@ public struct FfiConverterTypeStatus: FfiConverterRustBuffer {
                 unreadable: FfiConverterUInt64.read(from: &buf), 
                 records: FfiConverterUInt64.read(from: &buf), 
                 syncedAtMs: FfiConverterOptionInt64.read(from: &buf), 
+                copiedAtMs: FfiConverterOptionInt64.read(from: &buf), 
                 stateHash: FfiConverterString.read(from: &buf)
         )
     }
@@ -6178,6 +6189,7 @@ public struct FfiConverterTypeStatus: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.unreadable, into: &buf)
         FfiConverterUInt64.write(value.records, into: &buf)
         FfiConverterOptionInt64.write(value.syncedAtMs, into: &buf)
+        FfiConverterOptionInt64.write(value.copiedAtMs, into: &buf)
         FfiConverterString.write(value.stateHash, into: &buf)
     }
 }

@@ -34,6 +34,16 @@ class SavingTest {
     }
 
     @Test
+    fun `an erased record keeps its id and nothing that says who it was`() = withBook { book, _ ->
+        val saved = book.savedDeal()
+        book.erase(saved.toLink())
+        val erased = book.deal(saved.id)
+        assertEquals("", erased.title)
+        assertNotNull(erased.deleted)
+        thrown<BookException.StaleForm> { book.save(saved.copy(title = "again")) }
+    }
+
+    @Test
     fun `all problems of a form arrive, each with its field and code`() = withBook { book, _ ->
         val form = book.newDeal().copy(
             title = "",

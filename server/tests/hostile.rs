@@ -1,0 +1,106 @@
+//! A hostile member among others: what is refused is refused alone.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+
+mod common;
+
+use common::{Server, contact, done, names};
+use roadbook_core::document::seal_envelope;
+use roadbook_core::records::Contact;
+use roadbook_core::sync::wire::{Outcome, PushDoc, PushGroup, PushItem};
+use roadbook_tests::World;
+
+/// Bytes that no writer of ours makes, each with the verdict that it gets.
+fn attacks(good: &[u8]) -> Vec<(Vec<u8>, &'static str)> {
+    let flipped = |at: usize| {
+        let mut bytes = good.to_vec();
+        bytes[at] ^= 0xff;
+        bytes
+    };
+    let mut bomb = vec![1];
+    bomb.extend(zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap());
+    vec![
+        (Vec::new(), "malformed"),
+        (vec![0], "malformed"),
+        (vec![9, 1, 2, 3], "malformed"),
+        (vec![1, 0x28, 0xb5, 0x2f, 0xfd], "malformed"),
+        (seal_envelope(b"\x85\x6f\x4a\x83 and nothing good after it"), "malformed"),
+        (seal_envelope(&vec![0x41; 300_000]), "too_large"),
+        (good[..good.len() - 1].to_vec(), "malformed"),
+        (flipped(4), "malformed"),
+        (flipped(good.len() - 2), "malformed"),
+        (bomb, "too_large"),
+    ]
+}
+
+#[test]
+fn good_groups_go_through_between_hostile_ones_of_the_same_push() {
+    let world = World::new(501);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "First");
+    contact(&anna, "Second");
+    let (authorization, mut request) = server.next_request(&anna);
+    assert_eq!(request.groups.len(), 2);
+    let good = request.groups[0].items[0].change.clone();
+    let mut expected = vec![(Outcome::Accepted, String::new())];
+    let last = request.groups.pop().unwrap();
+    for (at, (change, code)) in (0u8..).zip(attacks(&good)) {
+        request.groups.push(PushGroup { id: vec![0xa0, at], items: vec![PushItem { doc: 0, change }] });
+        expected.push((Outcome::Refused, code.to_owned()));
+    }
+    // Items that name nothing, and a record that is somebody's word only.
+    request.groups.push(PushGroup { id: vec![0xb0], items: vec![PushItem { doc: 99, change: good.clone() }] });
+    request.docs.push(PushDoc { id: b"short".to_vec(), generation: 0, kind: 1 });
+    let nowhere = u32::try_from(request.docs.len() - 1).unwrap();
+    request.groups.push(PushGroup { id: vec![0xb1], items: vec![PushItem { doc: nowhere, change: good.clone() }] });
+    request.groups.push(PushGroup { id: vec![0xb2], items: Vec::new() });
+    request.groups.push(PushGroup { id: vec![0xb3; 40], items: vec![PushItem { doc: 0, change: good }] });
+    expected.extend(vec![(Outcome::Refused, "malformed".to_owned()); 4]);
+    request.groups.push(last);
+    expected.push((Outcome::Accepted, String::new()));
+
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    let verdicts: Vec<(Outcome, String)> =
+        answer.verdicts.into_iter().map(|verdict| (verdict.outcome, verdict.code.unwrap_or_default())).collect();
+    assert_eq!(verdicts, expected);
+    // Others live on, and so does the one whose device was abused.
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["First", "Second"]);
+    done(server.sync(&anna));
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_poisoned_record_that_is_stored_already_is_set_aside_alone() {
+    let world = World::new(502);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let (bad, good) = (contact(&anna, "Bad"), contact(&anna, "Good"));
+    done(server.sync(&anna));
+    let conn = rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap();
+    let id = bad.id.0;
+    let bytes: Vec<u8> = conn.query_row("SELECT bytes FROM doc WHERE id = ?1", [id.as_bytes()], |row| row.get(0)).unwrap();
+    for poison in [vec![], vec![0], seal_envelope(&vec![0xff; 1000]), bytes[..bytes.len() / 2].to_vec()] {
+        conn.execute("UPDATE doc SET bytes = ?2 WHERE id = ?1", rusqlite::params![id.as_bytes(), poison]).unwrap();
+        done(server.sync(&boris));
+        assert_eq!(names(&boris), ["Good"]);
+        assert_eq!(boris.book.status().unwrap().unreadable, 1);
+        let edit = |contact: &Contact| {
+            let form: Contact = anna.book.get(contact.id.0).unwrap();
+            let job_title = format!("{} more", form.job_title);
+            anna.book.save(&Contact { job_title, ..form }).unwrap();
+        };
+        edit(&bad);
+        edit(&good);
+        let end = server.sync(&anna);
+        assert_eq!((end.report().held, end.report().pushed > 0), (anna.book.status().unwrap().pending_changes, true), "{end:?}");
+    }
+    conn.execute("UPDATE doc SET bytes = ?2 WHERE id = ?1", rusqlite::params![id.as_bytes(), bytes]).unwrap();
+    // What waited goes through, and the record is fetched by itself.
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["Bad", "Good"]);
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+    assert_eq!((boris.book.status().unwrap().unreadable, anna.book.status().unwrap().pending_changes), (0, 0));
+}
