@@ -41,6 +41,7 @@ pub use undo::{Skipped, UndoReport};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::fault::{self, Site};
 use crate::store::{DATABASE, OpenGroup, OpenMode, Tx, open};
 use observe::Watchers;
 
@@ -255,6 +256,7 @@ impl Book {
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fault::begin(Site::Client, &sql)?;
         // Another process may have begun to write as a new one.
         let actor = identity::actor(&sql)?;
         let group = OpenGroup::new(self.env.as_ref());
@@ -265,7 +267,7 @@ impl Book {
         if self.is_closed() {
             return Err(Error::Closed);
         }
-        sql.commit()?;
+        fault::commit(Site::Client, sql)?;
         drop(guard);
         self.watchers.tell(&changed);
         Ok(result)

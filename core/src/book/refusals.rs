@@ -11,6 +11,7 @@ use super::history::FieldChange;
 use super::identity::is_own;
 use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, Edit, Message, difference, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
+use crate::fault::{Plant, planted};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
 use crate::store::{OutboxItem, StoredDoc, Tx};
@@ -212,6 +213,9 @@ impl Tx<'_> {
     pub(super) fn refuse(&mut self, group: &[u8], verdict: &str) -> Result<()> {
         let docs = self.hashes_of(group)?;
         self.sql.execute("UPDATE outbox SET state = 1, verdict = ?2 WHERE grp = ?1 AND state = 0", params![group, verdict])?;
+        if planted(Plant::RefusedBytes) {
+            self.sql.execute("DELETE FROM outbox WHERE state = 1", [])?;
+        }
         for (id, hashes) in docs {
             self.take_out(id, &hashes, Some(verdict))?;
         }

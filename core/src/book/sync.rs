@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document, hash_bytes, open_envelope};
 use crate::error::{Error, Result};
+use crate::fault::{Plant, planted};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
@@ -29,7 +30,7 @@ pub(crate) struct PageReport {
 
 /// So many changes and bytes of one request begin no further group; with one more group it is still well below what the
 /// server takes.
-const MAX_PUSH_ITEMS: usize = 2000;
+const MAX_PUSH_ITEMS: usize = if cfg!(feature = "planted") { 64 } else { 2000 };
 const MAX_PUSH_BYTES: usize = 400_000;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
@@ -57,6 +58,9 @@ impl Book {
 
     /// Commits a page with its cursor.
     pub(crate) fn apply_page(&self, page: SyncResponse) -> Result<PageReport> {
+        if planted(Plant::EarlyCursor) {
+            self.write(|tx| Meta::Cursor.set(tx.sql, &page.cursor))?;
+        }
         self.write(|tx| {
             let mut report = PageReport::default();
             for verdict in &page.verdicts {
@@ -80,7 +84,7 @@ impl Book {
         self.write(|tx| {
             Meta::Epoch.clear(tx.sql)?;
             Meta::Cursor.clear(tx.sql)?;
-            let mut after = 0;
+            let mut after = if planted(Plant::EpochForgets) { i64::MAX } else { 0 };
             loop {
                 let batch = StoredDoc::after(tx.sql, after, 500)?;
                 let Some(last) = batch.last() else { return Ok(()) };
@@ -137,6 +141,9 @@ impl Tx<'_> {
     fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
         match verdict.outcome {
+            Outcome::Held if planted(Plant::HeldAccepted) => {
+                self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
+            }
             Outcome::Accepted => {
                 self.sql.prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = 0")?.execute([&verdict.group])?;
                 report.pushed += changes;
@@ -149,7 +156,9 @@ impl Tx<'_> {
             Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
             // The author was refused, not the edit: this store was copied or restored, and wrote on as another one.
             Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {
-                self.actor = identity::new_actor(self.sql, self.env)?;
+                if !planted(Plant::ActorReuse) {
+                    self.actor = identity::new_actor(self.sql, self.env)?;
+                }
                 self.rewrite(&verdict.group)?;
             }
             Outcome::Refused => {
@@ -323,7 +332,7 @@ impl Tx<'_> {
             Err(refused) => return Ok(Err(refused.code())),
         };
         if !passed.new.is_empty() {
-            let before = document.read(None).values;
+            let before = if planted(Plant::StaleRow) { &passed.document } else { &document }.read(None).values;
             self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
         }
         Ok(Ok(()))

@@ -3,6 +3,7 @@
 mod account;
 mod body;
 mod guesses;
+mod service;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +21,8 @@ use tokio::sync::Semaphore;
 use crate::data::Data;
 use crate::rejection::Rejection;
 use crate::store::DeviceId;
-use crate::sync::{self, Done};
-use guesses::Guesses;
+use crate::sync::Done;
+pub use service::{Answer, Service};
 
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(60);
@@ -30,9 +31,7 @@ const TURN: Duration = Duration::from_secs(30);
 
 /// What all requests share.
 struct Shared {
-    data: Data,
-    env: Arc<dyn Env>,
-    guesses: Guesses,
+    service: Service,
     /// Turns of work that takes the processor: decoding, the gate, compression.
     turns: Semaphore,
 }
@@ -42,7 +41,7 @@ type App = Arc<Shared>;
 /// The routes over a data folder.
 pub fn router(data: Data, env: Arc<dyn Env>) -> Router {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let shared = Shared { data, env, guesses: Guesses::default(), turns: Semaphore::new(cores.saturating_mul(2)) };
+    let shared = Shared { service: Service::new(data, env), turns: Semaphore::new(cores.saturating_mul(2)) };
     Router::new()
         .route("/health", get(health))
         .route("/v1/hello", post(hello))
@@ -61,8 +60,6 @@ struct Note {
     bytes_in: usize,
     done: Option<Done>,
 }
-
-type Answer = Result<Vec<u8>, Rejection>;
 
 /// Turns an answer into a response and notes it in the log.
 fn finish(path: &'static str, started: Instant, note: &Note, answer: Answer) -> Response {
@@ -120,7 +117,7 @@ async fn working<T: Send + 'static>(
 
 /// 200 where the database answers; for load balancers and monitors.
 async fn health(State(app): State<App>) -> Response {
-    let checked = blocking(&app, |app| Ok(app.data.store.check()?)).await;
+    let checked = blocking(&app, |app| Ok(app.service.data.store.check()?)).await;
     let mut response = match checked {
         Ok(()) => Response::new(Body::from("ok\n")),
         Err(_) => response(503, b"the database does not answer\n".to_vec()),
@@ -130,14 +127,13 @@ async fn health(State(app): State<App>) -> Response {
 }
 
 async fn nowhere() -> Response {
-    let rejection = Rejection::new(ErrorCode::Malformed, "there is nothing here; the paths are those of docs/protocol.md");
-    response(404, rejection.body())
+    response(404, service::nowhere().body())
 }
 
 async fn hello(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => account::hello(&app.data, app.env.as_ref(), &body),
+        Ok(body) => app.service.hello(&body),
         Err(rejection) => Err(rejection),
     };
     finish("/v1/hello", started, &note, answer)
@@ -146,7 +142,7 @@ async fn hello(State(app): State<App>, request: Request) -> Response {
 async fn join(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => blocking(&app, move |app| account::join(&app.data, app.env.as_ref(), &app.guesses, &body)).await,
+        Ok(body) => blocking(&app, move |app| app.service.join(&body)).await,
         Err(rejection) => Err(rejection),
     };
     finish("/v1/join", started, &note, answer)
@@ -155,7 +151,7 @@ async fn join(State(app): State<App>, request: Request) -> Response {
 async fn token(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => blocking(&app, move |app| account::token(&app.data, app.env.as_ref(), &body)).await,
+        Ok(body) => blocking(&app, move |app| app.service.token(&body)).await,
         Err(rejection) => Err(rejection),
     };
     finish("/v1/token", started, &note, answer)
@@ -169,11 +165,12 @@ async fn sync(State(app): State<App>, request: Request) -> Response {
 
 async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     // Who asks comes first: nobody else's body is read.
-    let hash = account::token_hash(request.headers())?;
-    let session = blocking(app, move |app| account::session(app.data.store.as_ref(), hash, app.env.now().ms)).await?;
+    let authorization =
+        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let session = blocking(app, move |app| app.service.session(authorization.as_deref())).await?;
     note.device = Some(session.device);
     let body = body::read(request, &mut note.bytes_in).await?;
-    let (body, done) = working(app, move |app| sync::answer(app.data.store.as_ref(), &session, &body, app.env.now().ms)).await?;
+    let (body, done) = working(app, move |app| app.service.sync(&session, &body)).await?;
     note.done = Some(done);
     Ok(body)
 }

@@ -5,6 +5,7 @@ mod directory;
 mod judge;
 mod pull;
 
+use roadbook_core::fault::{Plant, planted};
 use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verdict};
 
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub fn answer(store: &dyn Store, session: &Session, body: &[u8], now_ms: i64) ->
     let mut answered = None;
     store.view(ws, &mut |view| {
         let workspace = view.workspace()?;
+        let since = if planted(Plant::SkipOwn) { 0 } else { since };
         let page = pull::page(view, &workspace, Own { device: session.device, since }, &request, &position)?;
         let newer = workspace.directory > request.directory;
         answered = Some(SyncResponse {
@@ -97,7 +99,7 @@ fn push(
         Ok(())
     })?;
     if judged.writes() {
-        store.commit(ws, &mut |tx| {
+        let committed = store.commit(ws, &mut |tx| {
             if tx.device(device)?.is_none_or(|device| device.revoked_ms.is_some()) {
                 return Err(Error::Revoked);
             }
@@ -106,7 +108,10 @@ fn push(
                 judged = judge(tx, device, request)?;
             }
             judged.write(tx, device, now_ms)
-        })?;
+        });
+        if !planted(Plant::EarlyAnswer) {
+            committed?;
+        }
     }
     let changes = judged.changes();
     Ok((judged.verdicts, changes))

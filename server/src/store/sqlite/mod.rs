@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use roadbook_core::fault::{self, Site};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Commit, Device, DeviceId, Joined, Joining, Person, PersonId, Session, Store, View, Workspace, WorkspaceId};
@@ -110,8 +111,9 @@ impl SqliteStore {
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fault::begin(Site::Server, &tx)?;
         let result = write(&tx)?;
-        tx.commit()?;
+        fault::commit(Site::Server, tx)?;
         Ok(result)
     }
 }
