@@ -138,6 +138,9 @@ mod on {
         static PLANT: Cell<Option<Plant>> = const { Cell::new(None) };
         static ARMED: Cell<Option<Armed>> = const { Cell::new(None) };
         static DEAD: Cell<Option<Site>> = const { Cell::new(None) };
+        /// Whether a connection may not take another page.
+        static LIMITED: Cell<bool> = const { Cell::new(false) };
+        static MET: Cell<u64> = const { Cell::new(0) };
     }
 
     /// Plants a bug on this thread, or none.
@@ -155,7 +158,7 @@ mod on {
         ARMED.set(Some(Armed { site, after, fault }));
     }
 
-    /// Ends what was armed, gives a dead process its life back, and says who was dead.
+    /// Ends what was armed, gives a dead process its life back, and says whose it was.
     pub fn disarm() -> Option<Site> {
         ARMED.set(None);
         DEAD.take()
@@ -166,13 +169,27 @@ mod on {
         DEAD.get() == Some(site)
     }
 
+    /// How many faults have taken effect on this thread.
+    pub fn met() -> u64 {
+        MET.get()
+    }
+
+    /// Whether some connection has found no room since the last [`unlimit`].
+    pub fn limited() -> bool {
+        LIMITED.get()
+    }
+
+    /// Forgets that there was no room; the connection must have begun a transaction since [`disarm`].
+    pub fn unlimit() {
+        LIMITED.set(false);
+    }
+
     fn failure(code: i32) -> rusqlite::Error {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("simulated".to_owned()))
     }
 
-    fn due(site: Site, faults: &[Fault]) -> Option<Fault> {
-        let armed = ARMED.get().filter(|armed| armed.site == site && armed.after == 0)?;
-        faults.contains(&armed.fault).then_some(armed.fault)
+    fn armed(site: Site) -> Option<Armed> {
+        ARMED.get().filter(|armed| armed.site == site)
     }
 
     /// Begins a transaction that may fail.
@@ -183,14 +200,16 @@ mod on {
         if dead(site) {
             return Err(failure(ffi::SQLITE_ABORT));
         }
-        let pages: i64 = if due(site, &[Fault::DiskFull]).is_some() {
-            conn.query_row("PRAGMA page_count", [], |row| row.get(0))?
-        } else if ARMED.get().is_none() {
-            i64::from(u32::MAX - 1)
-        } else {
-            return Ok(());
-        };
-        conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+        let full = armed(site).is_some_and(|armed| armed.fault == Fault::DiskFull && armed.after == 0);
+        if full {
+            MET.set(MET.get() + 1);
+            LIMITED.set(true);
+            let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        } else if limited() && ARMED.get().is_none() {
+            conn.query_row("PRAGMA max_page_count = 1073741823", [], |_| Ok(()))?;
+        }
+        Ok(())
     }
 
     /// Commits, or fails as it was armed.
@@ -198,17 +217,20 @@ mod on {
     /// # Errors
     /// Those of SQLite, and the armed one.
     pub fn commit(site: Site, tx: Transaction<'_>) -> rusqlite::Result<()> {
-        let dying = due(site, &[Fault::DieBefore, Fault::DieAfter]);
-        if dying.is_some() {
-            DEAD.set(Some(site));
-        } else if let Some(armed) = ARMED.get().filter(|armed| armed.site == site && armed.after > 0) {
+        let Some(armed) = armed(site) else { return tx.commit() };
+        if armed.after > 0 {
             ARMED.set(Some(Armed { after: armed.after - 1, ..armed }));
+            return tx.commit();
         }
-        if dying != Some(Fault::DieBefore) {
-            tx.commit()?;
+        match armed.fault {
+            Fault::DiskFull => return tx.commit(),
+            Fault::DieBefore => drop(tx),
+            Fault::DieAfter => tx.commit()?,
         }
-        if dying.is_some() { Err(failure(ffi::SQLITE_ABORT)) } else { Ok(()) }
+        DEAD.set(Some(site));
+        MET.set(MET.get() + 1);
+        Err(failure(ffi::SQLITE_ABORT))
     }
 }
 #[cfg(feature = "planted")]
-pub use on::{Fault, arm, begin, commit, dead, disarm, plant, planted};
+pub use on::{Fault, arm, begin, commit, dead, disarm, limited, met, plant, planted, unlimit};

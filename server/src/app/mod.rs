@@ -165,8 +165,7 @@ async fn sync(State(app): State<App>, request: Request) -> Response {
 
 async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     // Who asks comes first: nobody else's body is read.
-    let authorization =
-        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let session = blocking(app, move |app| app.service.session(authorization.as_deref())).await?;
     note.device = Some(session.device);
     let body = body::read(request, &mut note.bytes_in).await?;

@@ -81,7 +81,11 @@ pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &S
         }
         Ok(true)
     })?;
-    let after = if more && !planted(Plant::ShortWalk) { Position { known: position.known, after: reached } } else { Position::whole(workspace.seq) };
+    let after = if more && !planted(Plant::ShortWalk) {
+        Position { known: position.known, after: reached }
+    } else {
+        Position::whole(workspace.seq)
+    };
     let wanted = reader.wanted(request, &whole, budget.saturating_sub(used), entries.is_empty())?;
     // Before the changes that may build on them.
     entries.splice(0..0, wanted);
