@@ -79,7 +79,8 @@ impl Book {
             let items = tx.refused(refusal)?;
             let (Some(first), fallen) = (items.first(), fallen(tx.sql, &items)?) else { return Ok(()) };
             let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
-            if fallen.iter().all(|fallen| fallen.edits.is_empty()) {
+            let other_kind = StoredDoc::find(tx.sql, first.doc)?.is_some_and(|stored| stored.kind != first.kind);
+            if other_kind || fallen.iter().all(|fallen| fallen.edits.is_empty()) {
                 return Err(gone());
             }
             let message = tx.message(Code::replay(), Code::typed());
@@ -128,7 +129,8 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
     let Some((id, kind)) = items.first().and_then(|first| Some((first.doc, Kind::from_code(first.kind)?))) else {
         return Ok(Vec::new());
     };
-    let here = StoredDoc::find(conn, id)?.and_then(|stored| stored.open().ok());
+    // Under the same id the server may hold a record of another kind: then the edit stands alone.
+    let here = StoredDoc::find(conn, id)?.filter(|stored| stored.kind == kind.code()).and_then(|stored| stored.open().ok());
     let mut raw = Vec::new();
     for item in OutboxItem::refused_with_past(conn, id)? {
         raw.extend(open_envelope(&item.bytes, MAX_OWN_CHANGE).ok());

@@ -105,7 +105,7 @@ fn row_version(kind: Kind) -> RowVersion {
 
 /// Records that this device cannot open, or whose changes it could not apply.
 fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
-    let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE reason = 'missing' LIMIT ?1";
+    let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE reason <> 'form' LIMIT ?1";
     let mut statement = conn.prepare_cached(sql)?;
     let ids: Vec<Vec<u8>> = statement.query_map([MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())

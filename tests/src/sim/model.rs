@@ -1,8 +1,10 @@
 //! What users were told: every edit carries a word that nothing else carries, so that it can be found again wherever it went.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use roadbook_core::document::Document;
 use roadbook_core::id::RecordId;
+use roadbook_core::record::{FieldValue, Kind};
 
 /// The beginning of every word; the number of its workspace follows.
 const MARK: &str = "wksp";
@@ -49,7 +51,28 @@ pub struct Model {
     /// Workspaces in which the server lost what its author cannot send again.
     pub stranded: [bool; 2],
     /// Words of an unknown field: record, key, the last word.
-    pub unknown: std::collections::BTreeMap<RecordId, String>,
+    pub unknown: BTreeMap<RecordId, String>,
+}
+
+/// The documents of a workspace on the server: kind and bytes.
+pub type Documents = BTreeMap<RecordId, (u16, Vec<u8>)>;
+
+impl Token {
+    /// Whether a record's history on the server has the word.
+    pub fn is_in(&self, documents: &Documents) -> bool {
+        let Some((kind, bytes)) = documents.get(&self.record) else { return false };
+        holds(bytes, &self.text) || self.was_in_text(*kind, bytes)
+    }
+
+    /// A text is written letter by letter: one that replaces a similar one shares letters with it, and neither stands in
+    /// the document in one piece.
+    fn was_in_text(&self, kind: u16, bytes: &[u8]) -> bool {
+        let definition = Kind::from_code(kind).map(Kind::definition);
+        let Some(document) = definition.and_then(|definition| Document::load(definition, bytes).ok()) else { return false };
+        let shows = |value: Option<&FieldValue>| matches!(value, Some(FieldValue::Text(text)) if text.contains(&self.text));
+        shows(document.read(None).values.get("notes"))
+            || document.changes().iter().any(|change| shows(document.around(change).1.get("notes")))
+    }
 }
 
 /// The mark of a workspace's words.

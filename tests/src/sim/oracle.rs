@@ -7,7 +7,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::{End, WaitReason};
 
 use super::coverage::Section;
-use super::model::{Fate, Token, holds, lineage, words};
+use super::model::{Documents, Fate, Token, holds, lineage, words};
 use super::peer::NEWER_FIELD;
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
@@ -16,8 +16,6 @@ use super::{Check, Dice, Failure};
 const MAX_ROUNDS: usize = 40;
 /// Longer than the server looks at no codes after wrong ones.
 const MINUTE_MS: i64 = 61_000;
-
-type Documents = BTreeMap<RecordId, (u16, Vec<u8>)>;
 
 impl Sim<'_> {
     /// Stops all faults, lets everybody sync until nothing moves, and looks at what is left.
@@ -156,7 +154,7 @@ impl Sim<'_> {
             .tokens
             .iter()
             .filter(|token| token.ws == ws && token.fate == Fate::Kept)
-            .filter(|token| !documents.get(&token.record).is_some_and(|(_, bytes)| holds(bytes, &token.text)))
+            .filter(|token| !token.is_in(documents))
             .cloned()
             .collect();
         if missing.is_empty() {
@@ -183,7 +181,8 @@ impl Sim<'_> {
             });
             let stuck = self.model.stranded[ws] && waiting.iter().any(|(state, bytes)| *state == 0 && holds(bytes, &token.text));
             if !visible && !stuck {
-                let what = format!("{} of device {} in {} is nowhere", token.text, token.store, token.record);
+                let here = self.devices.get(token.store).and_then(|device| device.book.to_json(token.record).ok());
+                let what = format!("{} of device {} in {} is nowhere; there: {here:?}", token.text, token.store, token.record);
                 return Err(Failure::new("lost", what));
             }
         }

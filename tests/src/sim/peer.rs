@@ -148,8 +148,10 @@ impl Peer {
         self.world.pass(16);
         let word = model.word(0, PEER);
         let documents = server.documents(0);
-        let known: Vec<_> =
-            documents.iter().filter_map(|(id, (kind, bytes))| Some((*id, Kind::from_code(*kind)?, bytes))).collect();
+        // A record that is damaged on the server's disk cannot be edited by anybody.
+        let sound = |bytes: &[u8]| AutoCommit::load(bytes.get(1..).unwrap_or_default()).is_ok();
+        let known = documents.iter().filter(|(_, (_, bytes))| sound(bytes));
+        let known: Vec<_> = known.filter_map(|(id, (kind, bytes))| Some((*id, Kind::from_code(*kind)?, bytes))).collect();
         let choice = dice.below(5);
         let (id, code, change) = match (choice, dice.pick(&known)) {
             (0 | 1, Some((id, kind, bytes))) => {
@@ -330,7 +332,7 @@ fn too_large() -> Vec<u8> {
             .expect("a document")
             .with_actor(ActorId::from([5; 16].as_slice()));
         for number in 0..20_001 {
-            doc.put(ROOT, format!("x/f{}", number % 7), ScalarValue::Int(1)).expect("a value");
+            doc.put(ROOT, format!("x/f{}", number % 7), ScalarValue::Int(number)).expect("a value");
         }
         doc.commit_with(CommitOptions::default().with_time(1)).expect("a change");
         seal_envelope(doc.get_last_local_change().expect("a change").raw_bytes())

@@ -1,6 +1,5 @@
 //! The real server without its sockets, and what happens to its disk.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use roadbook_server::data::Data;
 use roadbook_server::store::{DATABASE, WorkspaceId};
 
 use super::disk::{self, Disk, WORKSPACES};
+use super::model::Documents;
 use crate::World;
 
 /// A damaged record, with the bytes that it had.
@@ -114,7 +114,7 @@ impl Server {
     }
 
     /// The documents of a workspace: kind and bytes, in the order of ids.
-    pub fn documents(&self, ws: usize) -> BTreeMap<RecordId, (u16, Vec<u8>)> {
+    pub fn documents(&self, ws: usize) -> Documents {
         let conn = self.raw();
         let mut statement = conn.prepare("SELECT id, kind, bytes FROM doc WHERE ws = ?1").expect("a query");
         let rows = statement

@@ -15,7 +15,7 @@ use super::coverage::{Coverage, Section};
 use super::device::{Device, Live, PhoneBackup, told};
 use super::disk::{Disk, PEOPLE, machine};
 use super::edits::{self, Form};
-use super::model::{Fate, Model, Token, holds, lineage, words};
+use super::model::{Fate, Model, Token, lineage, words};
 use super::network::{Network, URL};
 use super::peer::{Peer, card_uid};
 use super::server::Server;
@@ -662,6 +662,12 @@ impl<'a> Sim<'a> {
             Site::Client => [What::Edit, What::Sync, What::Apply, What::Sync, What::Import][dice.below(5)],
             Site::Server => What::Sync,
         };
+        if site == Site::Server && self.devices[i].joins {
+            // The administrator's invitation is made while all is well.
+            let device = &mut self.devices[i];
+            let server = &self.server;
+            device.invitation.get_or_insert_with(|| server.invite(device.ws, device.person));
+        }
         let met = fault::met();
         fault::arm(site, dice.below(3) as u32, fault);
         let done = self.act(inner, i, dice);
@@ -713,7 +719,7 @@ impl<'a> Sim<'a> {
             let documents = self.server.documents(ws);
             let mut stranded = false;
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
-                let there = documents.get(&token.record).is_some_and(|(_, bytes)| holds(bytes, &token.text));
+                let there = token.is_in(&documents);
                 let author = self.devices.get(token.store);
                 let pushes_again =
                     author.is_some_and(|author| author.life == token.life && !self.model.forked.contains(&author.lineage));
@@ -752,7 +758,7 @@ impl<'a> Sim<'a> {
         self.model.forked.insert(lineage);
         let documents = self.server.documents(ws);
         for token in self.model.tokens.iter_mut().skip(tokens).filter(|token| token.store == store) {
-            let there = documents.get(&token.record).is_some_and(|(_, bytes)| holds(bytes, &token.text));
+            let there = token.is_in(&documents);
             if !there && token.fate == Fate::Kept {
                 token.fate = Fate::MayBeLost;
             }
