@@ -747,12 +747,12 @@ impl<'a> Sim<'a> {
         device.put_back(&book);
         device.drafts.clear();
         device.seen = None;
-        // The copy may be from before it joined, or from before it was another store.
+        // The copy may be from before it joined: the device finds out when it syncs.
         if noticed {
             device.reincarnate();
         }
         device.open().map_err(unexpected)?;
-        device.joins = device.id().is_none() || device.joins;
+        device.joins = false;
         device.backup = None;
         let (store, ws, lineage) = (device.index, device.ws, device.lineage);
         self.model.forked.insert(lineage);
