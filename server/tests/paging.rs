@@ -57,7 +57,7 @@ fn a_group_of_two_hundred_records_comes_in_pages() {
         if !answer.more {
             break;
         }
-        assert_eq!(request.cursor.len(), 40);
+        assert_eq!(request.cursor.len(), 48);
     }
     assert!(pages >= 8, "{pages}");
     assert_eq!(request.cursor.len(), 16);

@@ -140,8 +140,11 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
         None => Document::new(kind.definition())?,
     };
     if scratch.apply(&raw).is_err() {
-        // Another store wrote as the same device: the two cannot stand in one document.
-        scratch = Document::new(kind.definition())?;
+        // Another store wrote as the same device: the two cannot stand in one document, but what both were written on can.
+        scratch = match &here {
+            Some(document) => document.below(&raw)?,
+            None => Document::new(kind.definition())?,
+        };
         if scratch.apply(&raw).is_err() {
             return Ok(Vec::new());
         }

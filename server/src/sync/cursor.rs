@@ -2,13 +2,15 @@
 //!
 //! The feed is state: a record stands in it at the number of its *last* change. A device that stopped in the middle of
 //! a walk has therefore not seen everything below the place where it stopped: what changed again meanwhile moved on.
-//! So a cursor says two things: below which number everything is known, and how far the present walk has come.
+//! So a cursor says two things: below which number everything is known, and how far the present walk has come. It proves a
+//! third: the history up to the last number that was given when the page was read. What a device pushed in the middle of a
+//! walk stands beyond its place, and a server that lost it must not take the cursor for one of its own history.
 //!
 //! | bytes | meaning |
 //! |---|---|
 //! | none | nothing is known |
 //! | 16: number, chain | everything up to the number is known |
-//! | 40: number, chain, known, id | everything up to `known`; of the walk beyond it, what stands up to (number, id) |
+//! | 48: number, chain, known, id, last | everything up to `known`; of the walk beyond it, what stands up to (number, id); the chain is that of `last` |
 
 use roadbook_core::id::RecordId;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +28,8 @@ pub struct Position {
     pub known: u64,
     /// The walk goes on beyond this place: a number, and an id among the records that stand at it.
     pub after: (u64, RecordId),
+    /// The last number that was given when the page was read.
+    pub last: u64,
 }
 
 /// Greater than every id that a record has.
@@ -33,11 +37,11 @@ const LAST_ID: RecordId = RecordId::from_bytes([0xff; 16]);
 
 impl Position {
     /// Nothing is known.
-    pub const START: Self = Self { known: 0, after: (0, LAST_ID) };
+    pub const START: Self = Self { known: 0, after: (0, LAST_ID), last: 0 };
 
     /// Everything up to a number is known.
     pub fn whole(seq: u64) -> Self {
-        Self { known: seq, after: (seq, LAST_ID) }
+        Self { known: seq, after: (seq, LAST_ID), last: seq }
     }
 
     /// Reads a cursor; `None` where it is of another history than the view's, or no cursor.
@@ -53,15 +57,16 @@ impl Position {
         let seq = u64::from_be_bytes(*seq);
         let position = match rest.split_first_chunk::<8>() {
             None if rest.is_empty() => Self::whole(seq),
-            Some((known, id)) => {
-                let (known, Some(id)) = (u64::from_be_bytes(*known), RecordId::from_slice(id)) else { return Ok(None) };
-                Self { known, after: (seq, id) }
-            }
             None => return Ok(None),
+            Some((known, rest)) => {
+                let Some((id, last)) = rest.split_first_chunk::<16>() else { return Ok(None) };
+                let Ok(last) = last.try_into().map(u64::from_be_bytes) else { return Ok(None) };
+                Self { known: u64::from_be_bytes(*known), after: (seq, RecordId::from_bytes(*id)), last }
+            }
         };
         // A number that was never given has no chain: the client was further than this server is.
-        let same = chain_at(view, seq)?.is_some_and(|ours| ours == *chain);
-        Ok((same && position.known <= seq).then_some(position))
+        let same = chain_at(view, position.last)?.is_some_and(|ours| ours == *chain);
+        Ok((same && position.known <= seq && seq <= position.last).then_some(position))
     }
 
     /// The cursor's bytes.
@@ -71,10 +76,11 @@ impl Position {
     pub fn write(&self, view: &dyn View) -> Result<Vec<u8>> {
         let (seq, id) = self.after;
         let mut cursor = seq.to_be_bytes().to_vec();
-        cursor.extend_from_slice(&chain_at(view, seq)?.unwrap_or(CHAIN_START));
+        cursor.extend_from_slice(&chain_at(view, self.last)?.unwrap_or(CHAIN_START));
         if *self != Self::whole(seq) {
             cursor.extend_from_slice(&self.known.to_be_bytes());
             cursor.extend_from_slice(id.as_bytes());
+            cursor.extend_from_slice(&self.last.to_be_bytes());
         }
         Ok(cursor)
     }

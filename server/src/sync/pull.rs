@@ -82,7 +82,7 @@ pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &S
         Ok(true)
     })?;
     let after = if more && !planted(Plant::ShortWalk) {
-        Position { known: position.known, after: reached }
+        Position { known: position.known, after: reached, last: workspace.seq }
     } else {
         Position::whole(workspace.seq)
     };

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use roadbook_core::book::{Book, Vault};
 use roadbook_core::env::Env as _;
+use roadbook_core::id::RecordId;
 use roadbook_core::sync::{Request, Session};
 use roadbook_core::{Error, Result};
 
 use super::disk;
 use super::edits::Form;
+use super::model::Documents;
 use crate::World;
 
 /// A sync that others' steps may interrupt.
@@ -131,12 +133,14 @@ impl Device {
         disk::write_book(&self.dir, book);
     }
 
-    /// The database with the key, for oracles.
-    pub fn raw(&self) -> rusqlite::Connection {
+    /// The documents of the store.
+    pub fn documents(&self) -> Documents {
         let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
         conn.execute_batch(&self.vault.key.pragma()).expect("the key");
         conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
-        conn
+        let mut statement = conn.prepare("SELECT id, kind, bytes FROM doc").expect("a query");
+        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))));
+        rows.and_then(Iterator::collect).expect("documents")
     }
 
     /// The device's id on the server.

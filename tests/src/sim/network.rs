@@ -30,6 +30,9 @@ pub struct Late {
 #[derive(Default)]
 pub struct Network {
     late: Vec<Late>,
+    /// Whether the server was put back. From then on no group is damaged: an edit that others had already built on would
+    /// be refused for good, and theirs would wait for it for ever (docs/reliability.md, "Known limits").
+    pub put_back: bool,
 }
 
 /// The path of a request.
@@ -120,7 +123,7 @@ impl Network {
                 seen("request damaged");
                 body = damaged::<SyncRequest>(&body, dice);
             }
-            6 if sync => {
+            6 if sync && !self.put_back => {
                 body = rewritten(&body, |request: &mut SyncRequest| {
                     let group = dice.below(request.groups.len());
                     if let Some(group) = request.groups.get_mut(group) {

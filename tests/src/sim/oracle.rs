@@ -1,13 +1,14 @@
 //! The quiet end of a seed, and what must hold then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use automerge::{AutoCommit, ROOT, ReadDoc as _};
+use roadbook_core::book::{Author, HistoryEntry};
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::{End, WaitReason};
 
 use super::coverage::Section;
-use super::model::{Documents, Fate, Token, holds, lineage, words};
+use super::model::{Documents, Fate, Token};
 use super::peer::NEWER_FIELD;
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
@@ -99,12 +100,7 @@ impl Sim<'_> {
     /// Where a device and the server differ, for the report of a failure.
     fn difference(&self, i: usize) -> String {
         let device = &self.devices[i];
-        let conn = device.raw();
-        let mut statement = conn.prepare("SELECT id, kind, length(heads) / 32 FROM doc ORDER BY id").expect("a query");
-        let mine: BTreeMap<RecordId, (u16, i64)> = statement
-            .query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))))
-            .and_then(Iterator::collect)
-            .expect("records");
+        let mine = device.documents();
         let theirs: BTreeSet<RecordId> = self.server.documents(device.ws).into_keys().collect();
         let only =
             |name: &str, ids: Vec<RecordId>| if ids.is_empty() { String::new() } else { format!("; only {name}: {ids:?}") };
@@ -126,21 +122,22 @@ impl Sim<'_> {
         for record in disputed {
             for conflict in self.devices[i].book.conflicts(record.id).map_err(unexpected)? {
                 self.coverage.count(Section::Seen, "conflict at the end");
-                let authors: Vec<_> =
-                    conflict.values.iter().map(|value| words(&value.text).first().and_then(|word| lineage(word))).collect();
-                let Some(Some(first)) = authors.first() else { continue };
-                if self.model.forked.contains(first) || authors.iter().any(|author| *author != Some(*first)) {
+                let Some(author) = conflict.values.first().map(|value| &value.author) else { continue };
+                let same = |other: &Author| other.person == author.person && other.device == author.device;
+                // Devices are named by their numbers; of a store that there was twice, each may disagree with the other.
+                let number = author.device.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
+                let lineage = number.and_then(|number| self.devices.get(number)).map(|device| device.lineage);
+                if lineage.is_none_or(|lineage| self.model.forked.contains(&lineage))
+                    || !conflict.values.iter().all(|value| same(&value.author))
+                {
                     continue;
                 }
                 let history = self.devices[i].book.history(record.id).map_err(unexpected)?;
-                let changes = history.iter().flat_map(|entry| &entry.changes).filter(|change| change.field == conflict.field);
-                let mut seen = changes.flat_map(|change| words(change.after.as_deref().unwrap_or_default()));
-                if seen.all(|word| lineage(word) == Some(*first)) {
+                let wrote = |entry: &&HistoryEntry| entry.changes.iter().any(|change| change.field == conflict.field);
+                if history.iter().filter(wrote).all(|entry| same(&entry.author)) {
                     let shown: Vec<_> = conflict.values.iter().map(|value| &value.text).collect();
-                    return Err(Failure::new(
-                        "self-conflict",
-                        format!("device {first} with itself in {}: {shown:?}", conflict.id),
-                    ));
+                    let what = format!("{} with itself in {}: {shown:?}", author.device, conflict.id);
+                    return Err(Failure::new("self-conflict", what));
                 }
             }
         }
@@ -161,17 +158,17 @@ impl Sim<'_> {
             return Ok(());
         }
         let mut refused = Vec::new();
-        let mut waiting = Vec::new();
+        let mut stuck = Vec::new();
         for device in self.devices.iter().filter(|device| device.ws == ws) {
             for refusal in device.book.refusals().map_err(unexpected)? {
                 let shown =
                     refusal.changes.iter().flat_map(|change| [Some(change.field.as_str().to_owned()), change.after.clone()]);
                 refused.push((refusal.record.id, shown.flatten().collect::<Vec<_>>()));
             }
-            let conn = device.raw();
-            let mut statement = conn.prepare("SELECT state, bytes FROM outbox").expect("a query");
-            let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).expect("the outbox");
-            waiting.extend(rows.map(|row| row.expect("an edit")));
+            // An edit that builds on what was lost with its author waits on the device that made it.
+            if self.model.stranded[ws] {
+                stuck.push(device.documents());
+            }
         }
         for token in missing {
             // The moment of a deletion is shown in another form than it is stored in.
@@ -179,7 +176,7 @@ impl Sim<'_> {
             let visible = refused.iter().any(|(record, shown)| {
                 *record == token.record && shown.iter().any(|text| text.contains(&token.text) || (moment && text == "deleted"))
             });
-            let stuck = self.model.stranded[ws] && waiting.iter().any(|(state, bytes)| *state == 0 && holds(bytes, &token.text));
+            let stuck = stuck.iter().any(|documents| token.is_in(documents));
             if !visible && !stuck {
                 let here = self.devices.get(token.store).and_then(|device| device.book.to_json(token.record).ok());
                 let what = format!("{} of device {} in {} is nowhere; there: {here:?}", token.text, token.store, token.record);

@@ -714,6 +714,7 @@ impl<'a> Sim<'a> {
         if !self.server.put_back() {
             return;
         }
+        self.network.put_back = true;
         self.model.unknown.clear();
         for ws in 0..2 {
             let documents = self.server.documents(ws);
