@@ -14,6 +14,7 @@ pub mod book;
 pub mod document;
 pub mod env;
 pub mod error;
+pub mod fault;
 pub mod gate;
 pub mod id;
 pub mod import;

@@ -9,6 +9,8 @@
 
 pub mod relay;
 pub mod server;
+#[cfg(feature = "simulate")]
+pub mod sim;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

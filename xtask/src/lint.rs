@@ -19,6 +19,8 @@ pub fn check() -> Result<Outcome> {
     };
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    // The simulator is built with a feature that nothing else has.
+    cargo(&["clippy", "--quiet", "-p", "roadbook-tests", "--features", "simulate", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])?;
     let note = deny::check().unwrap_or_else(|why| {
         problems.push(why);

@@ -1,4 +1,4 @@
-//! The verbs of the repository: `cargo xtask demo`, `test`, `bench`, `bindings`, `doctor` and `howto`.
+//! The verbs of the repository: `cargo xtask demo`, `test`, `simulate`, `bench`, `bindings`, `doctor` and `howto`.
 //!
 //! Everything that is built, generated or tested goes through here, so that a new machine, a developer and the build
 //! server do the same thing.
@@ -17,6 +17,7 @@ mod needs;
 mod places;
 mod rust;
 mod sh;
+mod simulate;
 mod steps;
 mod summary;
 mod swift;
@@ -57,6 +58,15 @@ enum Verb {
         #[arg(long)]
         install: bool,
     },
+    /// Run the real client and server against seeded faults
+    Simulate {
+        /// Build with optimisation, for long runs
+        #[arg(long)]
+        release: bool,
+        /// For the simulator: `--seeds N`, `--seed S`, `--steps K`, `--only STEPS`, `--plant BUG`; `-- --help` shows all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Build the native library and generate its Kotlin and Swift
     Bindings,
     /// Run every test; installs what it lacks
@@ -73,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Bench { quick, json } => bench::run(quick, json.as_deref()),
         Verb::Howto => howto::run(),
         Verb::Doctor { install } => doctor::run(install),
+        Verb::Simulate { release, args } => simulate::run(release, &args),
         Verb::Bindings => bindings::run(),
         Verb::Test { only } => return steps::test(&only),
     };

@@ -3,7 +3,7 @@
 use crate::counts::Counts;
 use crate::sh::Result;
 use crate::summary::{self, Line};
-use crate::{bindings, kotlin, lint, rust, swift};
+use crate::{bindings, kotlin, lint, rust, simulate, swift};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -30,6 +30,7 @@ pub struct Outcome {
 const STEPS: &[Step] = &[
     Step { name: "lint", needs: &[], run: lint::check },
     Step { name: "rust", needs: &[], run: rust::test },
+    Step { name: "simulate", needs: &[], run: simulate::test },
     Step { name: "bindings", needs: &[], run: bindings::check },
     Step { name: "kotlin", needs: &["bindings"], run: kotlin::test },
     Step { name: "swift", needs: &["bindings"], run: swift::test },

@@ -5,14 +5,18 @@ use rusqlite::params;
 use super::sync::{PageReport, row_version};
 use crate::document::{ChangeHash, Document, open_envelope, seal_envelope};
 use crate::error::{Error, Result};
+use crate::fault::{Plant, planted};
 use crate::gate::{self, Limits, scan_document};
 use crate::id::RecordId;
 use crate::record::{Kind, Values, decode_row};
 use crate::store::{DocRow, DocState, OutboxItem, StoredDoc, Tx};
 use crate::sync::wire::{Entry, Form, RowVersion};
 
-/// Why an entry was set aside: the record is asked for whole with the next request.
+/// Why an entry was set aside: what it builds on is not here.
 pub(super) const MISSING: &str = "missing";
+/// Why an entry was set aside: it is of a form that this release does not know. With every other reason the record is asked
+/// for whole with the next request.
+pub(super) const FORM: &str = "form";
 
 /// Why an entry is not taken.
 enum Aside {
@@ -41,7 +45,7 @@ impl Tx<'_> {
             Form::Snapshot => self.take_snapshot(id, entry),
             Form::Changes => self.take_changes(id, entry),
             // Scopes, and whatever a newer server knows: kept aside until this release is updated.
-            Form::Leave | Form::Other(_) => Err(Aside::Reason("form")),
+            Form::Leave | Form::Other(_) => Err(Aside::Reason(FORM)),
         };
         match taken {
             Ok(()) => report.pulled += 1,
@@ -181,7 +185,7 @@ impl Tx<'_> {
             return Ok(());
         }
         if stored.known_kind().is_some() {
-            let before = document.read(None).values;
+            let before = if planted(Plant::StaleRow) { &passed.document } else { &document }.read(None).values;
             self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
         } else {
             self.write_doc(&DocRow {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use crate::document::Actor;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::fault::{self, Site};
 use crate::store::{Key, Meta};
 
 /// What opens a book: kept by the platform, outside the database.
@@ -43,7 +44,7 @@ pub(super) fn settle_identity(conn: &mut Connection, vault: &Vault, env: &dyn En
     }
     Meta::Incarnation.set(&tx, &vault.incarnation)?;
     new_actor(&tx, env)?;
-    tx.commit()?;
+    fault::commit(Site::Client, tx)?;
     Ok(())
 }
 

@@ -46,6 +46,7 @@ pub use undo::{Skipped, UndoReport};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::fault::{self, Site};
 use crate::store::{DATABASE, OpenGroup, OpenMode, Tx, open};
 use observe::Watchers;
 
@@ -260,6 +261,7 @@ impl Book {
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fault::begin(Site::Client, &sql)?;
         // Another process may have begun to write as a new one.
         let actor = identity::actor(&sql)?;
         let group = OpenGroup::new(self.env.as_ref());
@@ -275,7 +277,7 @@ impl Book {
         if self.is_closed() {
             return Err(Error::Closed);
         }
-        sql.commit()?;
+        fault::commit(Site::Client, sql)?;
         if erased {
             // The log may still hold pages as they were. Where somebody reads just now, a later checkpoint overwrites them.
             let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");

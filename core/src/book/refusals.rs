@@ -12,6 +12,7 @@ use super::history::FieldChange;
 use super::identity::is_own;
 use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, difference, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
+use crate::fault::{Plant, planted};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
 use crate::store::{OutboxItem, OutboxState, StoredDoc, Tx};
@@ -89,12 +90,13 @@ impl Book {
             let (Some(first), fallen) = (items.first(), fallen(tx.sql, &items)?) else { return Ok(()) };
             let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
             let here = StoredDoc::find(tx.sql, first.doc)?;
-            if here.map_or(0, |stored| stored.generation) < first.generation {
+            if here.as_ref().map_or(0, |stored| stored.generation) < first.generation {
                 // What was refused is an erasure: the record came back, or comes with the next sync.
                 tx.erase(kind, first.doc)?;
                 return tx.drop_refused(&items);
             }
-            if fallen.iter().all(|fallen| fallen.edits.is_empty()) {
+            let other_kind = here.is_some_and(|stored| stored.kind != first.kind);
+            if other_kind || fallen.iter().all(|fallen| fallen.edits.is_empty()) {
                 return Err(gone());
             }
             let message = tx.message(Code::replay(), Code::typed());
@@ -147,7 +149,8 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
     let Some((id, kind)) = items.first().and_then(|first| Some((first.doc, Kind::from_code(first.kind)?))) else {
         return Ok(Vec::new());
     };
-    let here = StoredDoc::find(conn, id)?.and_then(|stored| stored.open().ok());
+    // Under the same id the server may hold a record of another kind: then the edit stands alone.
+    let here = StoredDoc::find(conn, id)?.filter(|stored| stored.kind == kind.code()).and_then(|stored| stored.open().ok());
     let mut raw = Vec::new();
     for item in OutboxItem::refused_with_past(conn, id)? {
         raw.extend(open_envelope(&item.bytes, MAX_OWN_CHANGE).ok());
@@ -157,8 +160,11 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
         None => Document::new(kind.definition())?,
     };
     if scratch.apply(raw.iter().map(Vec::as_slice)).is_err() {
-        // Another store wrote as the same device: the two cannot stand in one document.
-        scratch = Document::new(kind.definition())?;
+        // Another store wrote as the same device: the two cannot stand in one document, but what both were written on can.
+        scratch = match &here {
+            Some(document) => document.below(&raw)?,
+            None => Document::new(kind.definition())?,
+        };
         if scratch.apply(raw.iter().map(Vec::as_slice)).is_err() {
             return Ok(Vec::new());
         }
@@ -230,6 +236,9 @@ impl Tx<'_> {
             "UPDATE outbox SET state = ?3, verdict = ?2 WHERE grp = ?1 AND state = ?4",
             params![group, verdict, OutboxState::Refused, OutboxState::Waiting],
         )?;
+        if planted(Plant::RefusedBytes) {
+            self.sql.execute("DELETE FROM outbox WHERE state = ?1", [OutboxState::Refused])?;
+        }
         for (id, hashes) in docs {
             self.take_out(id, &hashes, Some(verdict))?;
         }

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use super::feed::MISSING;
+use super::feed::FORM;
 use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::Result;
+use crate::fault::{Plant, planted};
 use crate::id::RecordId;
 use crate::record::Kind;
 use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
@@ -27,7 +28,7 @@ pub(crate) struct PageReport {
 
 /// So many changes and bytes of one request begin no further group; with one more group it is still well below what the
 /// server takes.
-const MAX_PUSH_ITEMS: usize = 2000;
+const MAX_PUSH_ITEMS: usize = if cfg!(feature = "planted") { 64 } else { 2000 };
 const MAX_PUSH_BYTES: usize = 400_000;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
@@ -55,6 +56,9 @@ impl Book {
 
     /// Commits a page with its cursor.
     pub(crate) fn apply_page(&self, page: SyncResponse) -> Result<PageReport> {
+        if planted(Plant::EarlyCursor) {
+            self.write(|tx| Meta::Cursor.set(tx.sql, &page.cursor))?;
+        }
         self.write(|tx| {
             let mut report = PageReport::default();
             for verdict in &page.verdicts {
@@ -78,7 +82,7 @@ impl Book {
         self.write(|tx| {
             Meta::Epoch.clear(tx.sql)?;
             Meta::Cursor.clear(tx.sql)?;
-            let mut after = 0;
+            let mut after = if planted(Plant::EpochForgets) { i64::MAX } else { 0 };
             loop {
                 let batch = StoredDoc::after(tx.sql, after, 500)?;
                 let Some(last) = batch.last() else { return Ok(()) };
@@ -101,9 +105,9 @@ pub(super) fn row_version(kind: Kind) -> RowVersion {
 fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
     let unreadable = DocState::Unreadable;
     let sql =
-        format!("SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE reason = ?1 LIMIT ?2");
+        format!("SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE reason <> ?1 LIMIT ?2");
     let mut statement = conn.prepare_cached(&sql)?;
-    let ids: Vec<Vec<u8>> = statement.query_map(params![MISSING, MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let ids: Vec<Vec<u8>> = statement.query_map(params![FORM, MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 
@@ -137,7 +141,7 @@ impl Tx<'_> {
     fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
         match verdict.outcome {
-            Outcome::Accepted => {
+            outcome if outcome == Outcome::Accepted || (outcome == Outcome::Held && planted(Plant::HeldAccepted)) => {
                 self.sql
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;
@@ -151,7 +155,9 @@ impl Tx<'_> {
             Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
             // The author was refused, not the edit: this store was copied or restored, and wrote on as another one.
             Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {
-                self.actor = identity::new_actor(self.sql, self.env)?;
+                if !planted(Plant::ActorReuse) {
+                    self.actor = identity::new_actor(self.sql, self.env)?;
+                }
                 self.rewrite(&verdict.group)?;
                 Meta::CopiedAt.set(self.sql, &self.now().ms.to_be_bytes())?;
             }

@@ -106,6 +106,19 @@ impl Document {
         Ok(())
     }
 
+    /// The document as it was below some changes (raw chunks): with what they depend on and nothing else.
+    ///
+    /// # Errors
+    /// When what is left cannot be applied (a defect).
+    pub(crate) fn below(&self, changes: &[Vec<u8>]) -> Result<Self> {
+        let parsed = changes.iter().filter_map(|bytes| automerge::Change::from_bytes(bytes.clone()).ok());
+        let deps: Vec<ChangeHash> = parsed.flat_map(|change| change.deps().to_vec()).filter(|hash| self.contains(hash)).collect();
+        if deps.is_empty() {
+            return Self::new(self.definition);
+        }
+        Ok(Self { definition: self.definition, am: self.am.fork_at(&deps)? })
+    }
+
     /// The document with the changes of `hashes` and all that descend from them left out.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod account;
 mod body;
 mod guesses;
+mod service;
 mod source;
 
 use std::net::IpAddr;
@@ -22,8 +23,8 @@ use tokio::sync::Semaphore;
 use crate::data::Data;
 use crate::rejection::Rejection;
 use crate::store::DeviceId;
-use crate::sync::{self, Done};
-use guesses::Guesses;
+use crate::sync::Done;
+pub use service::{Answer, Service};
 pub use source::{Peer, Source};
 
 /// How long a body may take to arrive.
@@ -33,9 +34,7 @@ const TURN: Duration = Duration::from_secs(30);
 
 /// What all requests share.
 struct Shared {
-    data: Data,
-    env: Arc<dyn Env>,
-    guesses: Guesses,
+    service: Service,
     /// The proxies whose word about a request's source counts.
     trusted: Vec<IpAddr>,
     /// Turns of work that takes the processor: decoding, the gate, compression.
@@ -48,7 +47,7 @@ type App = Arc<Shared>;
 /// about it counts more.
 pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let shared = Shared { data, env, guesses: Guesses::default(), trusted, turns: Semaphore::new(cores.saturating_mul(2)) };
+    let shared = Shared { service: Service::new(data, env), trusted, turns: Semaphore::new(cores.saturating_mul(2)) };
     Router::new()
         .route("/health", get(health))
         .route("/v1/hello", post(hello))
@@ -67,8 +66,6 @@ struct Note {
     bytes_in: usize,
     done: Option<Done>,
 }
-
-type Answer = Result<Vec<u8>, Rejection>;
 
 /// Turns an answer into a response and notes it in the log.
 fn finish(path: &'static str, started: Instant, note: &Note, answer: Answer) -> Response {
@@ -126,7 +123,7 @@ async fn working<T: Send + 'static>(
 
 /// 200 where the database answers; for load balancers and monitors.
 async fn health(State(app): State<App>) -> Response {
-    let checked = blocking(&app, |app| Ok(app.data.store.check()?)).await;
+    let checked = blocking(&app, |app| Ok(app.service.data.store.check()?)).await;
     let mut response = match checked {
         Ok(()) => Response::new(Body::from("ok\n")),
         Err(_) => response(503, b"the database does not answer\n".to_vec()),
@@ -136,14 +133,13 @@ async fn health(State(app): State<App>) -> Response {
 }
 
 async fn nowhere() -> Response {
-    let rejection = Rejection::new(ErrorCode::Malformed, "there is nothing here; the paths are those of docs/protocol.md");
-    response(404, rejection.body())
+    response(404, service::nowhere().body())
 }
 
 async fn hello(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => account::hello(&app.data, app.env.as_ref(), &body),
+        Ok(body) => app.service.hello(&body),
         Err(rejection) => Err(rejection),
     };
     finish("/v1/hello", started, &note, answer)
@@ -153,7 +149,7 @@ async fn join(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let source = source::source(&request, &app.trusted);
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => blocking(&app, move |app| account::join(&app.data, app.env.as_ref(), &app.guesses, source, &body)).await,
+        Ok(body) => blocking(&app, move |app| app.service.join(source, &body)).await,
         Err(rejection) => Err(rejection),
     };
     finish("/v1/join", started, &note, answer)
@@ -162,7 +158,7 @@ async fn join(State(app): State<App>, request: Request) -> Response {
 async fn token(State(app): State<App>, request: Request) -> Response {
     let (started, mut note) = (Instant::now(), Note::default());
     let answer = match body::small(request, &mut note.bytes_in).await {
-        Ok(body) => blocking(&app, move |app| account::token(&app.data, app.env.as_ref(), &body)).await,
+        Ok(body) => blocking(&app, move |app| app.service.token(&body)).await,
         Err(rejection) => Err(rejection),
     };
     finish("/v1/token", started, &note, answer)
@@ -176,11 +172,11 @@ async fn sync(State(app): State<App>, request: Request) -> Response {
 
 async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     // Who asks comes first: nobody else's body is read.
-    let hash = account::token_hash(request.headers())?;
-    let caller = blocking(app, move |app| account::caller(app.data.store.as_ref(), hash, app.env.now().ms)).await?;
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let caller = blocking(app, move |app| app.service.caller(authorization.as_deref())).await?;
     note.device = Some(caller.device);
     let body = body::read(request, &mut note.bytes_in).await?;
-    let (body, done) = working(app, move |app| sync::answer(app.data.store.as_ref(), &caller, &body, app.env.now().ms)).await?;
+    let (body, done) = working(app, move |app| app.service.sync(&caller, &body)).await?;
     note.done = Some(done);
     Ok(body)
 }

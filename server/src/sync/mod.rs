@@ -6,6 +6,7 @@ mod judge;
 mod pull;
 
 use roadbook_core::document::open_envelope;
+use roadbook_core::fault::{Plant, planted};
 use roadbook_core::gate::{Limits, scan_change};
 use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verdict};
 
@@ -63,6 +64,7 @@ pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> R
         if device.epoch != Some(workspace.epoch) {
             returned = Some((workspace.epoch, workspace.restored));
         }
+        let since = if planted(Plant::SkipOwn) { 0 } else { since };
         let page = pull::page(view, &workspace, Own { device: caller.device, since }, &request, &cursor)?;
         // The numbers of another history say nothing about what the device has.
         let newer = workspace.directory > request.directory || request.epoch.is_empty();
@@ -139,7 +141,7 @@ fn push(
         Ok(())
     })?;
     if judged.writes() {
-        store.commit(ws, &mut |tx| {
+        let committed = store.commit(ws, &mut |tx| {
             if tx.device(device)?.is_none_or(|device| device.revoked_ms.is_some()) {
                 return Err(Error::Revoked);
             }
@@ -148,7 +150,10 @@ fn push(
                 judged = judge(tx, device, request)?;
             }
             judged.write(tx, device, now_ms)
-        })?;
+        });
+        if !planted(Plant::EarlyAnswer) {
+            committed?;
+        }
     }
     let changes = judged.changes();
     Ok((judged.verdicts, changes))

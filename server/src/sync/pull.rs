@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use minicbor::bytes::ByteVec;
+use roadbook_core::fault::{Plant, planted};
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::wire::{Entry, Form, RowVersion, SyncRequest};
 
@@ -12,7 +13,7 @@ use crate::store::{FeedDoc, Own, View, Workspace};
 
 /// The least and the most bytes of a page, before compression. The most leaves room in
 /// [`roadbook_core::sync::wire::MAX_INFLATED`] for one record of the greatest size.
-const PAGE: std::ops::RangeInclusive<usize> = 64 * 1024..=4_000_000;
+const PAGE: std::ops::RangeInclusive<usize> = if cfg!(feature = "planted") { 1024 } else { 64 * 1024 }..=4_000_000;
 /// The most records that one page looks at; those that the device made itself are looked at and not sent.
 const LOOKED_AT: usize = 20_000;
 /// The most records that are sent because the device asked for them.
@@ -80,7 +81,11 @@ pub(super) fn page(view: &dyn View, workspace: &Workspace, own: Own, request: &S
         }
         Ok(true)
     })?;
-    let after = if more { Cursor { known: cursor.known, after: reached } } else { Cursor::whole(workspace.seq) };
+    let after = if more && !planted(Plant::ShortWalk) {
+        Cursor { known: cursor.known, after: reached }
+    } else {
+        Cursor::whole(workspace.seq)
+    };
     let wanted = reader.wanted(request, &whole, budget.saturating_sub(used), entries.is_empty())?;
     // Before the changes that may build on them.
     entries.splice(0..0, wanted);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use roadbook_core::fault::{self, Site};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Caller, Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Store, View, Workspace, WorkspaceId};
@@ -135,8 +136,9 @@ impl SqliteStore {
         let mut guard = lock(&self.writer);
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        fault::begin(Site::Server, &tx)?;
         let result = write(&tx)?;
-        tx.commit()?;
+        fault::commit(Site::Server, tx)?;
         Ok(result)
     }
 }

@@ -1,0 +1,162 @@
+//! A device: a folder with a real book, the session that it is in, and what its user has open.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roadbook_core::book::{Book, Vault};
+use roadbook_core::env::Env as _;
+use roadbook_core::id::RecordId;
+use roadbook_core::sync::{Request, Session};
+use roadbook_core::{Error, Result};
+
+use super::disk;
+use super::edits::Form;
+use super::model::Documents;
+use crate::World;
+
+/// A sync that others' steps may interrupt.
+pub struct Live {
+    /// The session.
+    pub session: Session,
+    /// What it wants to send.
+    pub request: Request,
+    /// Whether an edit came between.
+    pub edited: bool,
+}
+
+/// A copy of a phone's store.
+pub struct PhoneBackup {
+    /// The database.
+    pub book: Vec<u8>,
+    /// How many edits had been kept by anybody.
+    pub tokens: usize,
+}
+
+/// A device with its store.
+pub struct Device {
+    /// Its number; also that of its machine.
+    pub index: usize,
+    /// The device whose store it began as.
+    pub lineage: usize,
+    /// Its workspace.
+    pub ws: usize,
+    /// Whose it is.
+    pub person: &'static str,
+    /// How often its store became another one.
+    pub life: u32,
+    /// Its clock and randomness.
+    pub world: Arc<World>,
+    /// What opens the book.
+    pub vault: Vault,
+    /// The book.
+    pub book: Arc<Book>,
+    /// A sync in progress.
+    pub live: Option<Live>,
+    /// Forms that were opened and not saved.
+    pub forms: Vec<Form>,
+    /// Drafts that were kept.
+    pub drafts: BTreeMap<String, Form>,
+    /// A copy of the store.
+    pub backup: Option<PhoneBackup>,
+    /// An invitation that it may have used.
+    pub invitation: Option<String>,
+    /// Epoch and known number of its last request.
+    pub seen: Option<(Vec<u8>, u64)>,
+    /// Whether the server has revoked it.
+    pub revoked: bool,
+    /// Whether it must join before it syncs again.
+    pub joins: bool,
+    dir: PathBuf,
+}
+
+impl Device {
+    /// A device over a store in `dir`.
+    pub fn new(index: usize, ws: usize, person: &'static str, dir: PathBuf, world: Arc<World>) -> Self {
+        let mut incarnation = [0; 16];
+        world.fill(&mut incarnation);
+        let vault = Vault { key: disk::key(), incarnation };
+        let book = Book::open(&dir, vault.clone(), world.clone()).expect("a book");
+        Self {
+            index,
+            lineage: index,
+            ws,
+            person,
+            life: 0,
+            world,
+            vault,
+            book: Arc::new(book),
+            live: None,
+            forms: Vec::new(),
+            drafts: BTreeMap::new(),
+            backup: None,
+            invitation: None,
+            seen: None,
+            revoked: false,
+            joins: true,
+            dir,
+        }
+    }
+
+    /// The process ends: what is open is gone.
+    pub fn close(&mut self) {
+        self.live = None;
+        self.forms.clear();
+        self.book.shutdown();
+    }
+
+    /// The process begins again.
+    pub fn open(&mut self) -> Result<()> {
+        self.book = Arc::new(Book::open(&self.dir, self.vault.clone(), self.world.clone())?);
+        Ok(())
+    }
+
+    /// The process ends and begins again.
+    pub fn restart(&mut self) {
+        self.close();
+        self.open().expect("a book that was there opens");
+    }
+
+    /// Another store than before, by the id that the platform keeps.
+    pub fn reincarnate(&mut self) {
+        self.world.fill(&mut self.vault.incarnation);
+        self.life += 1;
+    }
+
+    /// The bytes of the store; the process is closed.
+    pub fn bytes(&self) -> Vec<u8> {
+        disk::read_book(&self.dir)
+    }
+
+    /// Puts a store in the place of this one; the process is closed.
+    pub fn put_back(&self, book: &[u8]) {
+        disk::write_book(&self.dir, book);
+    }
+
+    /// The documents of the store.
+    pub fn documents(&self) -> Documents {
+        let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
+        conn.execute_batch(&self.vault.key.pragma()).expect("the key");
+        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
+        let mut statement = conn.prepare("SELECT id, kind, bytes FROM doc").expect("a query");
+        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))));
+        rows.and_then(Iterator::collect).expect("documents")
+    }
+
+    /// The device's id on the server.
+    pub fn id(&self) -> Option<String> {
+        self.book.account().ok().flatten().map(|account| account.device.to_string())
+    }
+}
+
+/// The name of an error that a caller of the book may well get.
+pub fn told(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Invalid(_) => Some("invalid"),
+        Error::UnknownVersion => Some("unknown version"),
+        Error::NotFound { .. } => Some("not found"),
+        Error::NothingToUndo => Some("nothing to undo"),
+        Error::Unreadable(_) => Some("unreadable"),
+        _ => None,
+    }
+}

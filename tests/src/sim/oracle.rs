@@ -1,0 +1,207 @@
+//! The quiet end of a seed, and what must hold then.
+
+use std::collections::BTreeSet;
+
+use automerge::{AutoCommit, ROOT, ReadDoc as _};
+use roadbook_core::book::{Author, HistoryEntry};
+use roadbook_core::id::RecordId;
+use roadbook_core::sync::{End, WaitReason};
+
+use super::coverage::Section;
+use super::model::{Documents, Fate, Token};
+use super::peer::NEWER_FIELD;
+use super::world::{Sim, unexpected};
+use super::{Check, Dice, Failure};
+
+/// So many rounds of everybody syncing are enough for any history of a seed.
+const MAX_ROUNDS: usize = 40;
+/// Longer than the server looks at no codes after wrong ones.
+const MINUTE_MS: i64 = 61_000;
+
+impl Sim<'_> {
+    /// Stops all faults, lets everybody sync until nothing moves, and looks at what is left.
+    pub fn settle(&mut self) -> Check {
+        self.network.forget();
+        self.server.mend();
+        self.server.world.pass(MINUTE_MS);
+        for device in &mut self.devices {
+            device.live = None;
+            device.joins |= device.revoked;
+        }
+        self.rest()?;
+        for ws in 0..2 {
+            let documents = self.server.documents(ws);
+            let narrow = self.model.stranded[ws];
+            if narrow {
+                self.coverage.count(Section::Seen, "promises narrowed by losses");
+            }
+            for i in (0..self.devices.len()).filter(|i| self.devices[*i].ws == ws).collect::<Vec<_>>() {
+                self.stands(i, narrow)?;
+                self.rows_equal(i)?;
+                self.no_conflict_with_oneself(i)?;
+            }
+            self.nothing_lost(ws, &documents)?;
+            self.unknown_fields_kept(ws, &documents)?;
+        }
+        Ok(())
+    }
+
+    /// Everybody syncs until nothing moves.
+    fn rest(&mut self) -> Check {
+        let mut dice = Dice::new(1);
+        for _ in 0..MAX_ROUNDS {
+            let mut moved = false;
+            for i in 0..self.devices.len() {
+                let end = self.sync(i, &mut dice, false)?;
+                let still = match &end {
+                    Some(End::Done(_) | End::Wait { reason: WaitReason::Held, .. }) => true,
+                    Some(End::Rejoin { .. }) => {
+                        self.devices[i].joins = true;
+                        false
+                    }
+                    _ => false,
+                };
+                let report = end.as_ref().map(|end| *end.report()).unwrap_or_default();
+                moved |= !still || report.pushed + report.pulled + report.refused > 0;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err(Failure::new("rest", "devices that only sync do not come to rest"))
+    }
+
+    /// The device holds what the server holds, and nothing waits.
+    fn stands(&mut self, i: usize, narrow: bool) -> Check {
+        let device = &self.devices[i];
+        let status = device.book.status().map_err(unexpected)?;
+        if status.refused > 0 {
+            self.coverage.count(Section::Seen, "refusal at the end");
+        }
+        if narrow {
+            return Ok(());
+        }
+        if status.unreadable > 0 {
+            return Err(Failure::new("feed", format!("device {i} has {} records set aside", status.unreadable)));
+        }
+        if status.pending_changes > 0 {
+            return Err(Failure::new("limbo", format!("device {i} keeps {} changes that go nowhere", status.pending_changes)));
+        }
+        if status.state_hash != self.server.state_hash(device.ws) {
+            return Err(Failure::new(
+                "convergence",
+                format!("device {i} holds something else than the server{}", self.difference(i)),
+            ));
+        }
+        self.coverage.count(Section::Seen, "records converged");
+        Ok(())
+    }
+
+    /// Where a device and the server differ, for the report of a failure.
+    fn difference(&self, i: usize) -> String {
+        let device = &self.devices[i];
+        let mine = device.documents();
+        let theirs: BTreeSet<RecordId> = self.server.documents(device.ws).into_keys().collect();
+        let only =
+            |name: &str, ids: Vec<RecordId>| if ids.is_empty() { String::new() } else { format!("; only {name}: {ids:?}") };
+        let here = mine.keys().filter(|id| !theirs.contains(id)).copied().collect();
+        let there = theirs.iter().filter(|id| !mine.contains_key(id)).copied().collect();
+        only("here", here) + &only("there", there)
+    }
+
+    /// Every row shows its document.
+    fn rows_equal(&mut self, i: usize) -> Check {
+        self.verify_all(i)?;
+        let findings = self.devices[i].book.check().map_err(unexpected)?;
+        findings.first().map_or(Ok(()), |finding| Err(Failure::new("rows", format!("device {i}: {finding:?}"))))
+    }
+
+    /// Nobody disagrees with himself.
+    fn no_conflict_with_oneself(&mut self, i: usize) -> Check {
+        let disputed = self.devices[i].book.disputed(1000).map_err(unexpected)?;
+        for record in disputed {
+            for conflict in self.devices[i].book.conflicts(record.id).map_err(unexpected)? {
+                self.coverage.count(Section::Seen, "conflict at the end");
+                let Some(author) = conflict.values.first().map(|value| &value.author) else { continue };
+                let same = |other: &Author| other.person == author.person && other.device == author.device;
+                // Devices are named by their numbers; of a store that there was twice, each may disagree with the other.
+                let number = author.device.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
+                let lineage = number.and_then(|number| self.devices.get(number)).map(|device| device.lineage);
+                if lineage.is_none_or(|lineage| self.model.forked.contains(&lineage))
+                    || !conflict.values.iter().all(|value| same(&value.author))
+                {
+                    continue;
+                }
+                let history = self.devices[i].book.history(record.id).map_err(unexpected)?;
+                let wrote = |entry: &&HistoryEntry| entry.changes.iter().any(|change| change.field == conflict.field);
+                if history.iter().filter(wrote).all(|entry| same(&entry.author)) {
+                    let shown: Vec<_> = conflict.values.iter().map(|value| &value.text).collect();
+                    let what = format!("{} with itself in {}: {shown:?}", author.device, conflict.id);
+                    return Err(Failure::new("self-conflict", what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every edit that a user was told is kept is on the server, or visibly refused with its bytes.
+    fn nothing_lost(&mut self, ws: usize, documents: &Documents) -> Check {
+        let missing: Vec<Token> = self
+            .model
+            .tokens
+            .iter()
+            .filter(|token| token.ws == ws && token.fate == Fate::Kept)
+            .filter(|token| !token.is_in(documents))
+            .cloned()
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut refused = Vec::new();
+        let mut stuck = Vec::new();
+        for device in self.devices.iter().filter(|device| device.ws == ws) {
+            for refusal in device.book.refusals().map_err(unexpected)? {
+                let shown =
+                    refusal.changes.iter().flat_map(|change| [Some(change.field.as_str().to_owned()), change.after.clone()]);
+                refused.push((refusal.record.id, shown.flatten().collect::<Vec<_>>()));
+            }
+            // An edit that builds on what was lost with its author waits on the device that made it.
+            if self.model.stranded[ws] {
+                stuck.push(device.documents());
+            }
+        }
+        for token in missing {
+            // The moment of a deletion is shown in another form than it is stored in.
+            let moment = !token.text.starts_with('w');
+            let visible = refused.iter().any(|(record, shown)| {
+                *record == token.record && shown.iter().any(|text| text.contains(&token.text) || (moment && text == "deleted"))
+            });
+            let stuck = stuck.iter().any(|documents| token.is_in(documents));
+            if !visible && !stuck {
+                let here = self.devices.get(token.store).and_then(|device| device.book.to_json(token.record).ok());
+                let what = format!("{} of device {} in {} is nowhere; there: {here:?}", token.text, token.store, token.record);
+                return Err(Failure::new("lost", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a newer release wrote is still there, as it wrote it.
+    fn unknown_fields_kept(&mut self, ws: usize, documents: &Documents) -> Check {
+        if ws != 0 {
+            return Ok(());
+        }
+        for (record, word) in &self.model.unknown {
+            let Some((_, bytes)) = documents.get(record) else { continue };
+            let document =
+                AutoCommit::load(bytes.get(1..).unwrap_or_default()).map_err(|why| Failure::new("unknown", why.to_string()))?;
+            let value =
+                document.get(ROOT, NEWER_FIELD).ok().flatten().map(|(value, _)| value.as_str().unwrap_or_default().to_owned());
+            if value.as_ref() != Some(word) {
+                return Err(Failure::new("unknown", format!("{record} holds {value:?} instead of {word}")));
+            }
+            self.coverage.count(Section::Seen, "edit of a newer release kept");
+        }
+        Ok(())
+    }
+}
