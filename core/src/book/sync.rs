@@ -140,8 +140,9 @@ fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSe
 impl Tx<'_> {
     fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
-        match verdict.outcome {
-            outcome if outcome == Outcome::Accepted || (outcome == Outcome::Held && planted(Plant::HeldAccepted)) => {
+        let held_for_accepted = planted(Plant::HeldAccepted) && verdict.outcome == Outcome::Held;
+        match if held_for_accepted { Outcome::Accepted } else { verdict.outcome } {
+            Outcome::Accepted => {
                 self.sql
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;
