@@ -6,7 +6,8 @@ mod common;
 
 use common::{FIRM, Server, contact, done, names};
 use roadbook_core::records::Contact;
-use roadbook_core::sync::{End, RejoinReason};
+use roadbook_core::sync::wire::{self, SyncRequest};
+use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
 use roadbook_tests::{Device, World};
 
 #[test]
@@ -112,6 +113,60 @@ fn a_server_that_restarts_keeps_tokens_and_data() {
     assert_eq!(server.summary().records, 2);
 }
 
+/// The files that an administrator copies.
+const DATA: [&str; 2] = ["roadbook-server.db", "roadbook-server.secret"];
+
+/// Copies the data of the server, which is stopped for it.
+fn back_up(server: &mut Server) -> tempfile::TempDir {
+    server.stop();
+    let backup = tempfile::tempdir().unwrap();
+    for name in DATA {
+        std::fs::copy(server.dir.join(name), backup.path().join(name)).unwrap();
+    }
+    server.restart();
+    backup
+}
+
+/// Puts the data back.
+fn put_back(server: &mut Server, backup: &tempfile::TempDir) {
+    server.stop();
+    for name in ["roadbook-server.db-wal", "roadbook-server.db-shm"] {
+        let _ = std::fs::remove_file(server.dir.join(name));
+    }
+    for name in DATA {
+        std::fs::copy(backup.path().join(name), server.dir.join(name)).unwrap();
+    }
+    server.restart();
+}
+
+#[test]
+fn a_server_put_back_while_a_device_walks_gets_again_what_the_device_pushed_meanwhile() {
+    let world = World::new(8);
+    let mut server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    for at in 0..60 {
+        let notes = "long enough for several pages ".repeat(60);
+        let contact = Contact { id: anna.book.new_id().into(), family_name: format!("Record {at}"), notes, ..Contact::default() };
+        anna.book.save(&contact).unwrap();
+    }
+    done(server.sync(&anna));
+    let backup = back_up(&mut server);
+    contact(&boris, "Boris's own");
+    // One page, and the app is closed: Boris stands in the middle, and his edit is accepted.
+    let mut session = Session::sync(&boris.book, None).unwrap();
+    let Step::Send(mut request) = session.start().unwrap() else { panic!("it sends") };
+    let mut message: SyncRequest = wire::decode(&request.body).unwrap();
+    message.max_bytes = 1;
+    request.body = wire::encode(&message).unwrap();
+    assert!(matches!(session.next(Event::Answered(server.send(&request))).unwrap(), Step::Send(_)));
+    drop(session);
+    assert_eq!((boris.book.status().unwrap().pending_changes, server.summary().records), (0, 61));
+    put_back(&mut server, &backup);
+    done(server.sync(&boris));
+    assert_eq!(server.summary().records, 61);
+    assert_eq!(server.summary().state_hash, boris.book.status().unwrap().state_hash);
+}
+
 #[test]
 fn a_server_put_back_from_a_backup_is_noticed_and_gets_everything_again() {
     let world = World::new(6);
@@ -119,25 +174,13 @@ fn a_server_put_back_from_a_backup_is_noticed_and_gets_everything_again() {
     let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
     contact(&anna, "Before the backup");
     done(server.sync(&anna));
-    server.stop();
-    let backup = tempfile::tempdir().unwrap();
-    for name in ["roadbook-server.db", "roadbook-server.secret"] {
-        std::fs::copy(server.dir.join(name), backup.path().join(name)).unwrap();
-    }
-    server.restart();
+    let backup = back_up(&mut server);
     contact(&anna, "After the backup");
     let boriss = contact(&boris, "Boris's own");
     done(server.sync(&anna));
     done(server.sync(&boris));
     done(server.sync(&anna));
-    server.stop();
-    for name in ["roadbook-server.db-wal", "roadbook-server.db-shm"] {
-        let _ = std::fs::remove_file(server.dir.join(name));
-    }
-    for name in ["roadbook-server.db", "roadbook-server.secret"] {
-        std::fs::copy(backup.path().join(name), server.dir.join(name)).unwrap();
-    }
-    server.restart();
+    put_back(&mut server, &backup);
     assert_eq!(server.summary().records, 1);
     // A new device takes the numbers again that Boris's cursor knows: only the chain tells the difference.
     let third = server.device("Anna Berg");

@@ -7,7 +7,7 @@ mod common;
 use common::{Server, contact, done, names};
 use roadbook_core::book::Change;
 use roadbook_core::records::{Contact, Deal};
-use roadbook_core::sync::wire::{Outcome, PushDoc, SyncRequest, SyncResponse};
+use roadbook_core::sync::wire::{self, Outcome, PushDoc, SyncRequest, SyncResponse};
 use roadbook_core::sync::{End, WaitReason};
 use roadbook_tests::{Device, World};
 
@@ -284,4 +284,62 @@ fn a_device_waits_for_an_edit_that_only_another_device_has() {
     done(server.sync(&boris));
     assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
     assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+/// What a refused edit shows: fields with what they were to hold.
+fn shown(device: &Device) -> Vec<(String, Option<String>)> {
+    let refusals = device.book.refusals().unwrap();
+    let changes = refusals.into_iter().flat_map(|refusal| refusal.changes);
+    changes.map(|change| (change.field.as_str().to_owned(), change.after)).collect()
+}
+
+#[test]
+fn an_edit_under_an_id_that_the_server_gave_to_another_kind_is_refused_and_shown() {
+    let world = World::new(27);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = anna.book.new_id();
+    anna.book.save(&Deal { id: id.into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    boris.book.save(&Contact { id: id.into(), family_name: "Ackermann".into(), ..Contact::default() }).unwrap();
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(boris.book.get::<Deal>(id).unwrap().title, "Pumps");
+    assert_eq!(shown(&boris), [("family_name".to_owned(), Some("Ackermann".to_owned()))]);
+    // The id belongs to a deal: the contact's fields have no place in it.
+    let refusal = boris.book.refusals().unwrap().remove(0).id;
+    assert!(matches!(boris.book.retry(&refusal), Err(roadbook_core::Error::Invalid(_))));
+    assert_eq!(boris.book.get::<Deal>(id).unwrap().title, "Pumps");
+    assert_eq!(shown(&boris).len(), 1);
+}
+
+#[test]
+fn a_refused_edit_is_shown_though_a_copy_of_the_store_wrote_in_its_place() {
+    let world = World::new(28);
+    let server = Server::new(&world);
+    let mut anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    anna.book.shutdown();
+    let mut twin = Device::new(&world);
+    twin.book.shutdown();
+    for name in ["book.db", "key.check"] {
+        std::fs::copy(anna.dir.path().join(name), twin.dir.path().join(name)).unwrap();
+    }
+    twin.vault = anna.vault.clone();
+    twin.restart().unwrap();
+    anna.restart().unwrap();
+    edit(&twin, id, "Buyer");
+    done(server.sync(&twin));
+    edit(&anna, id, "Owner");
+    let session = roadbook_core::sync::Session::sync(&anna.book, None).unwrap();
+    server.drive_with(session, |request| {
+        if common::path_of(request) == "/v1/sync" {
+            let mut message: SyncRequest = wire::decode(&request.body).unwrap();
+            // A bit fell over on the way.
+            message.groups.iter_mut().for_each(|group| *group.items[0].change.last_mut().unwrap() ^= 1);
+            request.body = wire::encode(&message).unwrap();
+        }
+    });
+    assert_eq!(anna.book.get::<Contact>(id).unwrap().job_title, "Buyer");
+    assert_eq!(shown(&anna), [("job_title".to_owned(), Some("Owner".to_owned()))]);
 }

@@ -348,3 +348,32 @@ fn a_word_of_a_newer_server_sets_aside_one_record_and_not_the_page() {
     assert!(matches!(&end, End::Done(report) if report.set_aside == 1), "{end:?}");
     assert_eq!(device.book.status().unwrap().unreadable, 1);
 }
+
+#[test]
+fn a_record_that_came_damaged_is_asked_for_again() {
+    let (world, mut relay, anna) = joined();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    relay.sync_book(&anna.book);
+    let boris = Device::new(&world);
+    let mut session = Session::join(&boris.book, "http://relay", "code", "Boris").unwrap();
+    let mut step = session.start().unwrap();
+    let end = loop {
+        let request = match step {
+            Step::End(end) => break end,
+            Step::Send(request) => request,
+        };
+        let mut answer = relay.answer(&request);
+        if path(&request) == "/v1/sync" {
+            let mut page: wire::SyncResponse = wire::decode(&answer.body).unwrap();
+            page.entries.iter_mut().for_each(|entry| entry.snapshot.as_mut().unwrap().truncate(100));
+            answer.body = wire::encode(&page).unwrap();
+        }
+        step = session.next(Event::Answered(answer)).unwrap();
+    };
+    assert!(matches!(&end, End::Done(report) if report.set_aside == 1), "{end:?}");
+    drop(session);
+    assert_eq!(boris.book.status().unwrap().unreadable, 1);
+    assert!(matches!(relay.sync_book(&boris.book), End::Done(_)));
+    assert_eq!(boris.book.status().unwrap().unreadable, 0);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");
+}

@@ -333,3 +333,15 @@ fn a_restored_or_copied_store_writes_as_another_actor() {
     let authors: Vec<bool> = book.history(saved.id.0).unwrap().iter().map(|entry| entry.author.own).collect();
     assert_eq!(authors, [false, true]);
 }
+
+#[test]
+fn a_check_between_edits_finds_no_damage_in_the_indexes() {
+    let device = Device::new(&World::new(31));
+    // The connection that checks is kept, and the indexes change their shape between two checks.
+    for n in 0..60 {
+        deal(&device, &format!("Deal {n}"));
+        assert_eq!(device.book.check().unwrap(), [], "after {n}");
+    }
+    device.book.rebuild().unwrap();
+    assert_eq!(device.book.check().unwrap(), []);
+}
