@@ -28,8 +28,7 @@ pub enum Section {
     Seen,
 }
 
-/// Names that must come up in a long run, beside steps and answers. `forbidden` joins them when the server knows what a role
-/// may not do.
+/// Names that must come up in a long run, beside steps and answers.
 const EXPECTED: &[(Section, &[&str])] = &[
     (
         Section::Network,
@@ -67,7 +66,6 @@ const EXPECTED: &[(Section, &[&str])] = &[
         &[
             "accepted",
             "held missing",
-            "held unknown_kind",
             "held document",
             "refused malformed",
             "refused too_large",
@@ -78,6 +76,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "refused field_type",
             "refused kind",
             "refused erased",
+            "refused forbidden",
         ],
     ),
     (
@@ -94,7 +93,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "cancelled",
         ],
     ),
-    (Section::Error, &["invalid", "unknown version", "no space", "nothing to undo"]),
+    (Section::Error, &["invalid", "unknown version", "no space", "nothing to undo", "not allowed"]),
     (
         Section::Seen,
         &[
@@ -103,6 +102,8 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "records converged",
             "edit acknowledged",
             "edit of a newer release kept",
+            "record of a newer release kept",
+            "erased record is gone",
             "page with more to come",
             "edit during a sync",
             "promises narrowed by losses",

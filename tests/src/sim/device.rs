@@ -157,6 +157,7 @@ pub fn told(error: &Error) -> Option<&'static str> {
         Error::NotFound { .. } => Some("not found"),
         Error::NothingToUndo => Some("nothing to undo"),
         Error::Unreadable(_) => Some("unreadable"),
+        Error::NotAllowed => Some("not allowed"),
         _ => None,
     }
 }

@@ -15,6 +15,8 @@ use crate::World;
 pub const WORKSPACES: [&str; 2] = ["North", "South"];
 /// The people of each workspace.
 pub const PEOPLE: [&str; 2] = ["Anna Berg", "Boris Król"];
+/// What they may do.
+const ROLES: [Role; 2] = [Role::Manager, Role::Rep];
 
 /// Where seeds keep their stores, and what they begin with.
 pub struct Disk {
@@ -68,8 +70,8 @@ impl Disk {
         for name in WORKSPACES {
             let store = opened.store.as_ref();
             let workspace = admin::create_workspace(store, world.as_ref(), name).expect("a workspace");
-            for person in PEOPLE {
-                admin::add_person(store, world.as_ref(), workspace, person, Role::Manager).expect("a person");
+            for (person, role) in PEOPLE.into_iter().zip(ROLES) {
+                admin::add_person(store, world.as_ref(), workspace, person, role).expect("a person");
             }
         }
         opened.store.close();

@@ -51,6 +51,7 @@ pub fn open(book: &Book, record: RecordLink) -> Result<Form> {
         Kind::Contact => book.get(record.id).map(Change::Contact),
         Kind::Deal => book.get(record.id).map(Change::Deal),
         Kind::Task => book.get(record.id).map(Change::Task),
+        Kind::Unknown => unreachable!("nothing shows such a record"),
     }
 }
 
@@ -70,6 +71,7 @@ pub fn list(book: &Book, kind: Kind, text: &str, deleted: bool, limit: u32) -> R
             let filter = TaskFilter { text, deleted, ..TaskFilter::default() };
             book.tasks(&filter, TaskSort::Recent, None, limit)?.items.into_iter().map(|row| row.id.0).collect()
         }
+        Kind::Unknown => Vec::new(),
     })
 }
 
@@ -92,6 +94,7 @@ pub fn new_form(book: &Book, kind: Kind, word: String) -> Form {
         Kind::Contact => Change::Contact(Contact { id: book.new_id().into(), family_name: word, ..Contact::default() }),
         Kind::Deal => Change::Deal(Deal { id: book.new_id().into(), title: word, ..Deal::default() }),
         Kind::Task => Change::Task(TaskItem { id: book.new_id().into(), title: word, ..TaskItem::default() }),
+        Kind::Unknown => unreachable!("nobody makes such a record"),
     }
 }
 

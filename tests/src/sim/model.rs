@@ -50,6 +50,8 @@ pub struct Model {
     pub forked: BTreeSet<usize>,
     /// Workspaces in which the server lost what its author cannot send again.
     pub stranded: [bool; 2],
+    /// Records that somebody erased, with the words that were written into them before.
+    pub erased: BTreeMap<RecordId, BTreeSet<String>>,
     /// Words of an unknown field: record, key, the last word.
     pub unknown: BTreeMap<RecordId, String>,
 }
@@ -81,6 +83,12 @@ pub fn mark(ws: usize) -> String {
 }
 
 impl Model {
+    /// Notes that a record is erased: what was promised of it ends, and what was written until now must go.
+    pub fn erase(&mut self, ws: usize, record: RecordId) {
+        let words = self.tokens.iter().filter(|token| (token.ws, token.record) == (ws, record) && token.text.starts_with('w'));
+        self.erased.entry(record).or_default().extend(words.map(|token| token.text.clone()));
+    }
+
     /// A new word of an edit.
     pub fn word(&mut self, ws: usize, lineage: usize) -> String {
         self.next += 1;

@@ -304,7 +304,7 @@ fn verdict_name(outcome: Outcome, code: &str) -> &'static str {
         ("erased", "refused erased"),
         ("forbidden", "refused forbidden"),
     ];
-    let held = [("missing", "held missing"), ("unknown_kind", "held unknown_kind"), ("document", "held document")];
+    let held = [("missing", "held missing"), ("document", "held document")];
     let named = |names: &[(&str, &'static str)]| names.iter().find(|(name, _)| *name == code).map(|(_, shown)| *shown);
     match outcome {
         Outcome::Accepted => "accepted",

@@ -8,7 +8,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::{End, WaitReason};
 
 use super::coverage::Section;
-use super::model::{Documents, Fate, Token};
+use super::model::{Documents, Fate, Token, holds};
 use super::peer::NEWER_FIELD;
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
@@ -41,6 +41,7 @@ impl Sim<'_> {
                 self.no_conflict_with_oneself(i)?;
             }
             self.nothing_lost(ws, &documents)?;
+            self.erased_is_gone(ws, &documents)?;
             self.unknown_fields_kept(ws, &documents)?;
         }
         Ok(())
@@ -150,7 +151,7 @@ impl Sim<'_> {
             .model
             .tokens
             .iter()
-            .filter(|token| token.ws == ws && token.fate == Fate::Kept)
+            .filter(|token| token.ws == ws && token.fate == Fate::Kept && !self.model.erased.contains_key(&token.record))
             .filter(|token| !token.is_in(documents))
             .cloned()
             .collect();
@@ -186,12 +187,32 @@ impl Sim<'_> {
         Ok(())
     }
 
+    /// Of a record that was erased nothing is left on any device or the server.
+    fn erased_is_gone(&mut self, ws: usize, documents: &Documents) -> Check {
+        if self.model.stranded[ws] {
+            return Ok(());
+        }
+        let devices: Vec<Documents> =
+            self.devices.iter().filter(|device| device.ws == ws).map(super::device::Device::documents).collect();
+        for record in self.server.erased(ws).keys() {
+            let words = self.model.erased.get(record).into_iter().flatten();
+            for word in words {
+                let holder = devices.iter().chain([documents]).position(|all| all.get(record).is_some_and(|(_, bytes)| holds(bytes, word)));
+                if let Some(holder) = holder {
+                    return Err(Failure::new("erased", format!("{word} of the erased {record} is still on device {holder}")));
+                }
+            }
+            self.coverage.count(Section::Seen, "erased record is gone");
+        }
+        Ok(())
+    }
+
     /// What a newer release wrote is still there, as it wrote it.
     fn unknown_fields_kept(&mut self, ws: usize, documents: &Documents) -> Check {
         if ws != 0 {
             return Ok(());
         }
-        for (record, word) in &self.model.unknown {
+        for (record, word) in self.model.unknown.iter().filter(|(record, _)| !self.model.erased.contains_key(*record)) {
             let Some((_, bytes)) = documents.get(record) else { continue };
             let document =
                 AutoCommit::load(bytes.get(1..).unwrap_or_default()).map_err(|why| Failure::new("unknown", why.to_string()))?;

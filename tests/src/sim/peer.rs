@@ -153,14 +153,18 @@ impl Peer {
         let known = documents.iter().filter(|(_, (_, bytes))| sound(bytes));
         let known: Vec<_> = known.filter_map(|(id, (kind, bytes))| Some((*id, Kind::from_code(*kind)?, bytes))).collect();
         let choice = dice.below(5);
+        let mut changes = Vec::new();
         let (id, code, change) = match (choice, dice.pick(&known)) {
             (0 | 1, Some((id, kind, bytes))) => {
                 let mut doc = self.writer(bytes, self.actor);
                 (*id, kind.code(), self.put(&mut doc, &[(NEWER_FIELD, &word)]))
             }
             (2, _) => {
-                let mut doc = AutoCommit::new().with_actor(ActorId::from(self.actor.as_slice()));
-                (RecordId::generate(self.world.as_ref()), 9, self.put(&mut doc, &[("kind", "visit"), ("title", &word)]))
+                // A kind of a newer release: its frozen first change goes along.
+                let mut doc = AutoCommit::new().with_actor(ActorId::from([0; 16].as_slice()));
+                changes.push(self.put(&mut doc, &[("kind", "visit")]));
+                doc.set_actor(ActorId::from(self.actor.as_slice()));
+                (RecordId::generate(self.world.as_ref()), 9, self.put(&mut doc, &[("title", &word)]))
             }
             (3, _) => {
                 let uid = card_uid(dice.below(6));
@@ -174,17 +178,21 @@ impl Peer {
                 let fields: [(&str, &str); 3] = match kind {
                     Kind::Contact => [("family_name", &word), (NEWER_FIELD, &word), ("channels/c1", &fax)],
                     Kind::Deal => [("title", &word), (NEWER_FIELD, &word), ("position", "bidding/open")],
-                    Kind::Task => [("title", &word), (NEWER_FIELD, &word), ("status", "blocked")],
+                    _ => [("title", &word), (NEWER_FIELD, &word), ("status", "blocked")],
                 };
                 (RecordId::generate(self.world.as_ref()), kind.code(), self.put(&mut doc, &fields))
             }
         };
         let docs = vec![PushDoc { id: id.as_bytes().to_vec(), generation: 0, kind: code }];
-        let groups = vec![self.group(vec![(0, change)])];
+        changes.push(change);
+        let groups = vec![self.group(changes.into_iter().map(|change| (0, change)).collect())];
         let Some(answer) = self.push(server, docs, groups, coverage) else { return Ok(()) };
         let accepted = answer.verdicts.iter().all(|verdict| verdict.outcome == Outcome::Accepted);
         if accepted {
             model.tokens.push(Token { text: word.clone(), store: PEER, life: 0, ws: 0, record: id, fate: Fate::Kept });
+            if choice == 2 {
+                coverage.count(Section::Seen, "record of a newer release kept");
+            }
             if choice != 2 && choice != 3 {
                 model.unknown.insert(id, word);
             }
@@ -237,11 +245,13 @@ impl Peer {
         }
         model.tokens.push(Token { text: word, store: PEER, life: 0, ws: 0, record: id, fate: Fate::Kept });
         let later = self.put(&mut good, &[("title", "later")]);
+        let erasure = self.put(&mut self.fresh(Kind::Deal), &[("title", "erased")]);
         let reused = PushGroup { id: good_group.id, items: vec![PushItem { doc: 0, change: later.clone() }] };
         let docs = vec![doc(id, 0, 2), doc(id, 1, 2), doc(id, 0, 1)];
         let expected = vec![
             Expected { group: reused, verdict: refused("malformed") },
-            Expected { group: self.group(vec![(1, later.clone())]), verdict: refused("erased") },
+            Expected { group: self.group(vec![(1, later.clone())]), verdict: (Outcome::Held, "missing") },
+            Expected { group: self.group(vec![(1, erasure)]), verdict: refused("forbidden") },
             Expected { group: self.group(vec![(2, later)]), verdict: refused("kind") },
         ];
         self.expect(server, docs, expected, coverage).map(|_| ())

@@ -1,5 +1,6 @@
 //! The real server without its sockets, and what happens to its disk.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::Response;
 use roadbook_core::sync::wire::CONTENT_TYPE;
 use roadbook_server::admin;
-use roadbook_server::app::Service;
+use roadbook_server::app::{Service, Source};
 use roadbook_server::data::Data;
 use roadbook_server::store::{DATABASE, WorkspaceId};
 
@@ -69,7 +70,7 @@ impl Server {
     /// Answers a request; `None` where it died over it. It runs again afterwards.
     pub fn answer(&mut self, path: &str, authorization: Option<&str>, body: &[u8]) -> Option<Response> {
         let (_, service) = self.running.as_ref().expect("a running server");
-        let answer = service.answer(path, authorization, body);
+        let answer = service.answer(path, Source::of(std::net::Ipv4Addr::LOCALHOST.into()), authorization, body);
         if fault::dead(Site::Server) {
             fault::disarm();
             self.restart();
@@ -121,6 +122,16 @@ impl Server {
             .query_map([self.workspaces[ws]], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))))
             .expect("documents");
         rows.collect::<Result<_, _>>().expect("documents")
+    }
+
+    /// The generations of the records that were erased.
+    pub fn erased(&self, ws: usize) -> BTreeMap<RecordId, u32> {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT id, gen FROM doc WHERE ws = ?1 AND gen > 0").expect("a query");
+        let rows = statement
+            .query_map([self.workspaces[ws]], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)))
+            .expect("generations");
+        rows.collect::<Result<_, _>>().expect("generations")
     }
 
     /// Copies the database.

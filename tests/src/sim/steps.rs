@@ -81,6 +81,8 @@ steps! {
     SetFields = "set fields by name", 20, None;
     /// A record is deleted.
     Delete = "delete", 30, None;
+    /// A record is erased.
+    Erase = "erase", 12, None;
     /// Several records are saved as one action.
     Apply = "apply several", 60, None;
     /// The last action, or an earlier one, is undone.

@@ -106,6 +106,7 @@ impl<'a> Sim<'a> {
             What::Double => self.double(i, dice),
             What::SetFields => self.set_fields(i, dice),
             What::Delete => self.delete(i, dice),
+            What::Erase => self.erase(i, dice),
             What::Apply => self.apply(i, dice),
             What::Undo => self.undo(i, dice),
             What::Settle => self.settle_conflict(i, dice),
@@ -331,6 +332,18 @@ impl<'a> Sim<'a> {
         Ok(())
     }
 
+    fn erase(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let record = edits::link(&form);
+        let may = self.devices[i].book.account().map_err(unexpected)?.is_none() || self.devices[i].person == PEOPLE[0];
+        let erased = self.devices[i].book.erase(record.kind, record.id);
+        if may || erased.is_ok() {
+            // Also where the process died over it: it may have been done, and nobody heard.
+            self.model.erase(self.devices[i].ws, record.id);
+        }
+        self.done(i, erased).map(|_| ())
+    }
+
     fn apply(&mut self, i: usize, dice: &mut Dice) -> Check {
         let mut changes: Vec<Change> = Vec::new();
         let mut told = Vec::new();
@@ -439,6 +452,7 @@ impl<'a> Sim<'a> {
         let found = device.book.draft(&name).map_err(unexpected)?.map(|draft| draft.record);
         if let Some(kept) = device.drafts.get(&name)
             && found.as_ref() != Some(kept)
+            && !self.model.erased.contains_key(&edits::link(kept).id)
         {
             return Err(Failure::new("draft", format!("device {i} has another draft than was kept")));
         }
@@ -459,7 +473,7 @@ impl<'a> Sim<'a> {
             ));
             cards.push((RecordId::derived(&[b"vcard uid", uid.as_bytes()]), word));
         }
-        let imported = self.devices[i].book.import_vcard("cards.vcf", file.as_bytes(), &|_| true);
+        let imported = self.devices[i].book.import_vcard("cards.vcf", file.as_bytes(), None, &|_| true);
         if self.done(i, imported)?.is_none() {
             return Ok(());
         }
