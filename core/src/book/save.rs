@@ -328,8 +328,7 @@ impl Tx<'_> {
         let read_at = if document.same_as(&base) { before.clone() } else { document.read(Some(&base)).values };
         let compared = (definition.normalize)(&read_at);
         check_form(&compared, form, is_new)?;
-        let mut saved =
-            if planted(Plant::DoubleSave) { SavedForm::default() } else { SavedForm::load(self.sql, id, &version)? };
+        let mut saved = if planted(Plant::DoubleSave) { SavedForm::default() } else { SavedForm::load(self.sql, id, &version)? };
         let mut formed = BTreeMap::new();
         let edits: Vec<KeyEdit> =
             difference(&compared, form).into_iter().filter_map(|edit| saved.since(edit, &mut formed)).collect();

@@ -418,7 +418,8 @@ impl Session {
         let Some(token) = self.book.good_token()? else { return self.send_hello() };
         self.state = State::Sync;
         if crate::fault::planted(crate::fault::Plant::LostAck) {
-            self.book.write(|tx| Ok(tx.sql.execute("DELETE FROM outbox WHERE state = ?1", [crate::store::OutboxState::Waiting])?))?;
+            self.book
+                .write(|tx| Ok(tx.sql.execute("DELETE FROM outbox WHERE state = ?1", [crate::store::OutboxState::Waiting])?))?;
         }
         self.send("/v1/sync", wire::encode(request)?, Some(token))
     }

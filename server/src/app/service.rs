@@ -6,8 +6,8 @@ use std::sync::Arc;
 use roadbook_core::env::Env;
 use roadbook_core::sync::wire::ErrorCode;
 
-use super::account;
 use super::Source;
+use super::account;
 use super::guesses::Guesses;
 use crate::data::Data;
 use crate::rejection::Rejection;

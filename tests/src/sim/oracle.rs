@@ -197,7 +197,10 @@ impl Sim<'_> {
         for record in self.server.erased(ws).keys() {
             let words = self.model.erased.get(record).into_iter().flatten();
             for word in words {
-                let holder = devices.iter().chain([documents]).position(|all| all.get(record).is_some_and(|(_, bytes)| holds(bytes, word)));
+                let holder = devices
+                    .iter()
+                    .chain([documents])
+                    .position(|all| all.get(record).is_some_and(|(_, bytes)| holds(bytes, word)));
                 if let Some(holder) = holder {
                     return Err(Failure::new("erased", format!("{word} of the erased {record} is still on device {holder}")));
                 }

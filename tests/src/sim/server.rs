@@ -22,6 +22,7 @@ struct Rot {
     ws: Vec<u8>,
     id: Vec<u8>,
     bytes: Vec<u8>,
+    generation: u32,
 }
 
 /// The server.
@@ -159,14 +160,15 @@ impl Server {
         let Some(id) = ids.get(choose % ids.len().max(1)) else { return false };
         let conn = self.raw();
         let key = rusqlite::params![self.workspaces[ws], id.as_bytes()];
-        let bytes: Vec<u8> =
-            conn.query_row("SELECT bytes FROM doc WHERE ws = ?1 AND id = ?2", key, |row| row.get(0)).expect("a record");
+        let (bytes, generation): (Vec<u8>, u32) = conn
+            .query_row("SELECT bytes, gen FROM doc WHERE ws = ?1 AND id = ?2", key, |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("a record");
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 0x55;
         let set = rusqlite::params![self.workspaces[ws], id.as_bytes(), damaged];
         conn.execute("UPDATE doc SET bytes = ?3 WHERE ws = ?1 AND id = ?2", set).expect("a damaged record");
-        self.rot.push(Rot { ws: self.workspaces[ws].0.to_vec(), id: id.as_bytes().to_vec(), bytes });
+        self.rot.push(Rot { ws: self.workspaces[ws].0.to_vec(), id: id.as_bytes().to_vec(), bytes, generation });
         true
     }
 
@@ -178,8 +180,9 @@ impl Server {
         }
         let conn = self.raw();
         for rot in &rotten {
-            let set = rusqlite::params![rot.ws, rot.id, rot.bytes];
-            conn.execute("UPDATE doc SET bytes = ?3 WHERE ws = ?1 AND id = ?2", set).expect("a mended record");
+            // One that was erased meanwhile has nothing to be mended.
+            let set = rusqlite::params![rot.ws, rot.id, rot.bytes, rot.generation];
+            conn.execute("UPDATE doc SET bytes = ?3 WHERE ws = ?1 AND id = ?2 AND gen = ?4", set).expect("a mended record");
         }
         true
     }
