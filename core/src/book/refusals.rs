@@ -278,7 +278,12 @@ impl Tx<'_> {
             return Ok(());
         }
         for change in fallen {
-            self.sql.execute("DELETE FROM outbox WHERE hash = ?1", [change.hash.0])?;
+            // Refused changes may have been written on it: then its bytes stay as long as they do.
+            self.sql.execute(
+                "UPDATE outbox SET state = 2 WHERE hash = ?1 AND doc IN (SELECT doc FROM outbox WHERE state = 1)",
+                [change.hash.0],
+            )?;
+            self.sql.execute("DELETE FROM outbox WHERE hash = ?1 AND state = 0", [change.hash.0])?;
             let here = self.open_doc(id)?.map_or_else(|| Document::new(kind.definition()), |(_, document)| Ok(document))?;
             self.replay(kind, id, stored.generation, taken_out(&document, change, &here))?;
         }
