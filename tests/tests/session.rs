@@ -377,3 +377,37 @@ fn a_record_that_came_damaged_is_asked_for_again() {
     assert_eq!(boris.book.status().unwrap().unreadable, 0);
     assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");
 }
+
+#[test]
+fn a_refused_edit_is_shown_after_those_that_it_was_written_on_were_written_again() {
+    let (_, mut relay, anna) = joined();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    let id = deal.id.0;
+    relay.sync_book(&anna.book);
+    let one = anna.book.save(&Deal { title: "One".into(), ..deal }).unwrap();
+    let two = anna.book.save(&Deal { organization: "Two".into(), ..one }).unwrap();
+    anna.book.save(&Deal { lost_reason: "Three".into(), ..two }).unwrap();
+    let with = |word: &'static str| {
+        move |group: &wire::PushGroup| group.items[0].change.windows(word.len()).any(|window| window == word.as_bytes())
+    };
+    // The last is refused while the first two wait; then the first is refused, and the second written again without it.
+    relay.holds = Some(Box::new(move |group| with("One")(group) || with("Two")(group)));
+    relay.policy = Some(Box::new(move |group| with("Three")(group).then_some("forbidden")));
+    relay.sync_book(&anna.book);
+    relay.holds = None;
+    relay.policy = Some(Box::new(move |group| with("One")(group).then_some("forbidden")));
+    assert!(matches!(relay.sync_book(&anna.book), End::Done(_)));
+    let here = anna.book.get::<Deal>(id).unwrap();
+    assert_eq!((here.title.as_str(), here.organization.as_str(), here.lost_reason.as_str()), ("Pumps", "Two", ""));
+    let refusals = anna.book.refusals().unwrap();
+    let mut shown: Vec<_> =
+        refusals.iter().flat_map(|refusal| &refusal.changes).filter_map(|change| change.after.as_deref()).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["One", "Three"]);
+    for refusal in refusals {
+        anna.book.retry(&refusal.id).unwrap();
+    }
+    let here = anna.book.get::<Deal>(id).unwrap();
+    assert_eq!((here.title.as_str(), here.organization.as_str(), here.lost_reason.as_str()), ("One", "Two", "Three"));
+    assert!(anna.book.refusals().unwrap().is_empty());
+}

@@ -266,6 +266,8 @@ impl Tx<'_> {
     /// `verdict` the changes themselves stay refused, without one they are written again too.
     fn take_out(&mut self, id: RecordId, hashes: &[ChangeHash], verdict: Option<&str>) -> Result<()> {
         let (stored, document) = match self.open_doc(id) {
+            // Of an unknown kind nothing can be written again: it stays as it is until this release knows it.
+            Ok(Some((stored, _))) if stored.known_kind().is_none() => return Ok(()),
             Ok(Some(found)) => found,
             Ok(None) => return Ok(()),
             // It is fetched again without the refused edit; one bad record must not stop the page.
@@ -304,7 +306,12 @@ impl Tx<'_> {
         }
         let mut record = Replayed { id, generation: stored.generation, document: clean, is_new: unmade };
         for change in fallen {
-            self.sql.execute("DELETE FROM outbox WHERE hash = ?1", [change.hash.0])?;
+            // Refused changes may have been written on it: then its bytes stay as long as they do.
+            self.sql.execute(
+                "UPDATE outbox SET state = ?1 WHERE hash = ?2 AND doc IN (SELECT doc FROM outbox WHERE state = ?3)",
+                params![OutboxState::Settled, change.hash.0, OutboxState::Refused],
+            )?;
+            self.sql.execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
             let fallen = taken_out(&document, change, &record.document);
             self.replay(&mut record, fallen)?;
         }

@@ -84,9 +84,6 @@ fn clean(cli: &Cli, disk: &Disk) -> bool {
     println!("{}", ran.coverage);
     let rate = ran.seeds as f64 / ran.seconds;
     println!("{} seeds of {} steps in {:.1} s: {rate:.1} seeds a second", ran.seeds, cli.steps, ran.seconds);
-    for (seed, failure) in ran.failed.iter().skip(1) {
-        println!("seed {seed}: {}: {}", failure.oracle, failure.what);
-    }
     if let Some((seed, failure)) = ran.failed.first() {
         report(cli, disk, *seed, None, failure);
     }
@@ -158,6 +155,10 @@ fn run(cli: &Cli, disk: &Disk, first: u64, count: u64, plant: Option<Plant>) -> 
                     let steps = sim::plan(seed, cli.steps);
                     done += 1;
                     if let Err(failure) = sim::run(disk, seed, &steps, plant, &mut coverage) {
+                        if cli.keep_going {
+                            // A long run tells at once, whatever ends it.
+                            println!("seed {seed}: {}: {}", failure.oracle, failure.what);
+                        }
                         failed.push((seed, failure));
                         stop.store(!cli.keep_going, Ordering::Relaxed);
                     }
