@@ -43,10 +43,36 @@ pub fn admin(data: &Path, verb: &[&str]) -> String {
 impl Server {
     /// Starts the server on a data folder, on a free port of this machine.
     pub fn start(data: &Path) -> Self {
+        Self::start_at(data, "127.0.0.1:0")
+    }
+
+    /// Ends the server as a power cut would, and starts it again where its clients look for it.
+    pub fn kill_and_start(&mut self) {
+        self.kill();
+        *self = Self::start_at(&self.data.clone(), self.address());
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn start_at(data: &Path, listen: &str) -> Self {
         let mut child = Command::new(binary())
             .args(["serve", "--data"])
             .arg(data)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", listen])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -88,7 +114,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }

@@ -1,6 +1,5 @@
 //! Files in and out.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use super::{Run, start};
 use crate::args::ExportFormat;
 use crate::failure::{Failure, OK, Outcome, PARTLY, plain};
 use crate::say::{count, line};
-use crate::store::sync_folder;
+use crate::store::{part_of, sync_folder};
 
 /// Broken cards, or records left out, that are told line by line; the rest is counted.
 const TOLD: usize = 20;
@@ -184,10 +183,7 @@ fn whole_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<T>) 
         Ok(_) => fs::canonicalize(path).map_err(fail)?,
         Err(_) => path.to_owned(),
     };
-    let mut name = OsString::from(".");
-    name.push(target.file_name().unwrap_or_else(|| "export".as_ref()));
-    name.push(format!(".{}.part", std::process::id()));
-    let part = target.with_file_name(name);
+    let part = part_of(&target);
     let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(fail)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     let written = write(&mut out);
