@@ -8,6 +8,7 @@
 )]
 
 pub mod line;
+pub mod namespace;
 pub mod process;
 pub mod random;
 pub mod relay;

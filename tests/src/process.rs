@@ -72,7 +72,13 @@ impl Desk {
 
     fn expect(&self, arguments: &[&str], exit: i32) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
-        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {}", said(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(exit),
+            "{}: {}",
+            arguments.join(" ").chars().take(200).collect::<String>(),
+            said(&output)
+        );
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", said(&output)))
     }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Run, start};
 use crate::args::ExportFormat;
-use crate::failure::{Failure, OK, Outcome, PARTLY, plain};
+use crate::failure::{Failure, OK, Outcome, PARTLY};
 use crate::say::{count, line};
 use crate::store::{part_of, sync_folder};
 
@@ -31,7 +31,7 @@ fn open(path: &Path) -> Outcome<Input> {
         return Ok(Input { name: "standard input".into(), reader: Box::new(io::stdin().lock()), bytes: None });
     }
     let name = path.display().to_string();
-    let fail = |error: io::Error| Failure::new("io", format!("cannot read {name}: {}", plain(&error)));
+    let fail = |error: io::Error| Failure::io(format!("cannot read {name}"), &error);
     let file = File::open(path).map_err(fail)?;
     let about = file.metadata().map_err(fail)?;
     if about.is_dir() {
@@ -169,7 +169,7 @@ pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf
 /// Writes a file that is there whole or not at all: beside it first, onto the disk, then under its name.
 fn whole_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<T>) -> Outcome<T> {
     let said = path.display().to_string();
-    let fail = |error: io::Error| Failure::new("io", format!("cannot write {said}: {}", plain(&error)));
+    let fail = |error: io::Error| Failure::io(format!("cannot write {said}"), &error);
     let target = match fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err(Failure::new("io", format!("cannot write {said}: it is a folder"))),
         // A device or a pipe has no half of itself to leave behind, and must not be replaced by a file.
