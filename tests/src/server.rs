@@ -49,7 +49,21 @@ impl Server {
     /// Ends the server as a power cut would, and starts it again where its clients look for it.
     pub fn kill_and_start(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// Starts the server, which has ended, where its clients look for it.
+    pub fn start_again(&mut self) {
         *self = Self::start_at(&self.data.clone(), self.address());
+    }
+
+    /// Asks the server to stop, as an administrator or the system does, and waits for its end.
+    #[cfg(unix)]
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        // The shell's own: a small system has no other.
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process())).status().expect("a shell");
+        assert!(asked.success(), "the server was gone already");
+        self.child.wait().expect("its end")
     }
 
     /// Host and port.

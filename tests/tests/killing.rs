@@ -42,6 +42,7 @@ struct Writer {
 impl Writer {
     fn start(desk: &Desk, seed: u64) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_roadbook-client"))
+            .arg("work")
             .arg(desk.path(""))
             .arg(seed.to_string())
             .stdout(Stdio::piped())

@@ -1,14 +1,16 @@
 //! A client for tests across processes: it writes and syncs until somebody ends it, and prints a line after each call
 //! that returned. What it printed must outlive any end.
 //!
-//! `roadbook-client FOLDER SEED`: the folder holds a book that has joined a server. Lines: `saved ID N` (the contact
-//! whose notes say N), `synced` (the server has everything of before).
+//! - `roadbook-client work FOLDER SEED`: the folder holds a book that has joined a server. Lines: `saved ID N` (the
+//!   contact whose notes say N), `synced` (the server has everything of before).
+//! - `roadbook-client leave FOLDER SEED`: closes the book while its threads use it, and returns from `main`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test support: what it cannot do must stop it loudly")]
 
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roadbook_cli::http::{Client, drive};
 use roadbook_core::book::{Book, DealFilter, DealSort};
@@ -21,9 +23,16 @@ use roadbook_tests::random::Random;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let dir = arguments.next().expect("a folder");
+    let verb = arguments.next().expect("a verb");
+    let desk = Desk::at(arguments.next().expect("a folder").as_ref());
     let seed = arguments.next().and_then(|seed| seed.parse().ok()).expect("a seed");
-    match work(&Arc::new(Desk::at(dir.as_ref()).open()), &mut Random::new(seed)) {
+    let mut random = Random::new(seed);
+    let done = match verb.as_str() {
+        "work" => work(&Arc::new(desk.open()), &mut random),
+        "leave" => leave(&desk, &mut random),
+        other => panic!("no verb {other}"),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "roadbook-client: {error}");
@@ -52,6 +61,26 @@ fn work(book: &Arc<Book>, random: &mut Random) -> Result<()> {
             return Ok(());
         }
     }
+    Ok(())
+}
+
+/// Closes the book, as an app should, at any moment of what its other threads do with it; then returns.
+fn leave(desk: &Desk, random: &mut Random) -> Result<()> {
+    let book = Arc::new(desk.open());
+    for n in 0..8 {
+        let book = Arc::clone(&book);
+        // Not joined: an app does not know all who hold its book. Their errors are those of a closed book.
+        std::thread::spawn(move || {
+            loop {
+                let _ = book.status();
+                if n == 0 {
+                    let _ = save(&book, &mut Vec::new(), book.new_id(), n);
+                }
+            }
+        });
+    }
+    std::thread::sleep(Duration::from_micros(random.below(20_000)));
+    book.shutdown();
     Ok(())
 }
 
