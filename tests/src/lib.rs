@@ -13,6 +13,7 @@ pub mod process;
 pub mod random;
 pub mod relay;
 pub mod server;
+pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,9 +25,15 @@ pub enum Way {
     Answer(Vec<u8>),
 }
 
+/// How the way is, and whom each new connection is told to.
+struct State {
+    way: Way,
+    came: Sender<()>,
+}
+
 /// An address that leads somewhere.
 pub struct Line {
-    way: Arc<Mutex<Way>>,
+    state: Arc<Mutex<State>>,
     /// What clients know: `http://127.0.0.1:…`.
     pub url: String,
 }
@@ -36,21 +43,26 @@ impl Line {
     pub fn new(way: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let way = Arc::new(Mutex::new(way));
-        let shared = Arc::clone(&way);
+        let state = Arc::new(Mutex::new(State { way, came: channel().0 }));
+        let shared = Arc::clone(&state);
         // It ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let way = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let way = state.way.clone();
+                // Not every test listens.
+                let _ = state.came.send(());
                 std::thread::spawn(move || walk(stream, way));
             }
         });
-        Self { way, url }
+        Self { state, url }
     }
 
-    /// From now on new connections go this way.
-    pub fn turn(&self, way: Way) {
-        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
+    /// From now on new connections go this way; each is told to the receiver.
+    pub fn turn(&self, way: Way) -> Receiver<()> {
+        let (came, receiver) = channel();
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State { way, came };
+        receiver
     }
 }
 

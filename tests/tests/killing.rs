@@ -5,19 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::process::Stdio;
 use std::time::Duration;
 
-use roadbook_core::book::Book;
-use roadbook_core::id::RecordId;
-use roadbook_core::records::Contact;
 use roadbook_tests::process::{Desk, names, said};
 use roadbook_tests::random::Random;
 use roadbook_tests::server::{Server, admin};
+use roadbook_tests::writer::{Reported, Writer, assert_holds};
 
 const WORKSPACE: &str = "Firm";
 const PEOPLE: [&str; 4] = ["Anna", "Boris", "Clara", "Olga"];
@@ -27,64 +22,6 @@ const FILES: [&str; 6] = ["book.db", "book.db-shm", "book.db-wal", "incarnation"
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-/// What a client said it had done: for each contact, the number in its notes.
-type Said = BTreeMap<RecordId, u64>;
-
-/// A process that writes and syncs.
-struct Writer {
-    child: Child,
-    /// Reads what it prints: what was saved, and of that what the server has.
-    listener: JoinHandle<(Said, Said)>,
-}
-
-impl Writer {
-    fn start(desk: &Desk, seed: u64) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_roadbook-client"))
-            .arg("work")
-            .arg(desk.path(""))
-            .arg(seed.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let listener = std::thread::spawn(move || {
-            let (mut saved, mut synced) = (Said::new(), Said::new());
-            for line in output.lines() {
-                let line = line.unwrap();
-                match line.split(' ').collect::<Vec<_>>()[..] {
-                    ["saved", id, n] => drop(saved.insert(id.parse().unwrap(), n.parse().unwrap())),
-                    ["synced"] => synced.clone_from(&saved),
-                    // The kill came in the middle of a line.
-                    _ => {}
-                }
-            }
-            (saved, synced)
-        });
-        Self { child, listener }
-    }
-
-    /// Kills the process and adds what it had said.
-    fn kill(mut self, saved: &mut Said, synced: &mut Said) {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("a client ended by itself: {status}");
-        }
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let (more_saved, more_synced) = self.listener.join().unwrap();
-        saved.extend(more_saved);
-        synced.extend(more_synced);
-    }
-}
-
-fn assert_holds(book: &Book, said: &Said, whose: &str) {
-    for (id, n) in said {
-        let contact: Contact = book.get(*id).unwrap_or_else(|error| panic!("{whose}: {id}: {error}"));
-        let found: u64 = contact.notes.parse().unwrap();
-        // A later save may have ended before its line was printed.
-        assert!(found >= *n, "{whose}: {id} says {found}, and {n} was reported");
-    }
 }
 
 fn pause(random: &mut Random, up_to_ms: u64) {
@@ -110,7 +47,7 @@ fn what_was_reported_survives_the_death_of_clients_and_server() {
     for desk in &desks {
         desk.json(&["sync"]);
     }
-    let (mut saved, mut synced) = (vec![Said::new(); desks.len()], vec![Said::new(); desks.len()]);
+    let mut reported = vec![Reported::default(); desks.len()];
     let mut writers: Vec<Writer> = desks.iter().map(|desk| Writer::start(desk, random.draw())).collect();
 
     for _ in 0..number("ROADBOOK_KILLS", 40) {
@@ -123,22 +60,22 @@ fn what_was_reported_survives_the_death_of_clients_and_server() {
             continue;
         }
         let writer = writers.remove(victim);
-        writer.kill(&mut saved[victim], &mut synced[victim]);
+        writer.kill(&mut reported[victim]);
         assert_nothing_half_written(&desks[victim].store());
-        assert_holds(&desks[victim].open(), &saved[victim], PEOPLE[victim]);
+        assert_holds(&desks[victim].open(), &reported[victim].saved, PEOPLE[victim]);
         writers.insert(victim, Writer::start(&desks[victim], random.draw()));
     }
     for (at, writer) in writers.into_iter().enumerate() {
-        writer.kill(&mut saved[at], &mut synced[at]);
+        writer.kill(&mut reported[at]);
     }
     server.kill_and_start();
-    assert!(synced.iter().all(|said| !said.is_empty()), "every client must have got through to the server");
+    assert!(reported.iter().all(|reported| !reported.synced.is_empty()), "every client must have got through to the server");
 
     // Before anybody comes back: what the server had acknowledged, it gives to a newcomer.
     let observer = Desk::joined(&dir.path().join("Olga"), &server, WORKSPACE, "Olga");
     for (at, person) in PEOPLE[..3].iter().enumerate() {
-        assert_holds(&observer.open(), &synced[at], &format!("the server, of {person}"));
-        assert_holds(&desks[at].open(), &saved[at], person);
+        assert_holds(&observer.open(), &reported[at].synced, &format!("the server, of {person}"));
+        assert_holds(&desks[at].open(), &reported[at].saved, person);
     }
 
     // Once up and once down.
@@ -154,8 +91,8 @@ fn what_was_reported_survives_the_death_of_clients_and_server() {
         desk.assert_sound();
         assert_nothing_half_written(&desk.store());
     }
-    for said in &saved {
-        assert_holds(&observer.open(), said, "after the sync");
+    for reported in &reported {
+        assert_holds(&observer.open(), &reported.saved, "after the sync");
     }
     server.kill();
     admin(&data, &["doctor"]);
