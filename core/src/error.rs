@@ -63,7 +63,9 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.code)
+        // The member of a set is what somebody typed, and the entry of a list says nothing to people.
+        let field = self.field.split_once('/').map_or(self.field.as_str(), |(field, _)| field);
+        write!(f, "{field} {}", self.code)
     }
 }
 

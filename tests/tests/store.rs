@@ -210,6 +210,19 @@ fn a_row_that_differs_from_its_document_is_found_and_repaired() {
 }
 
 #[test]
+fn a_check_after_a_rebuild_finds_no_damage_that_is_not_there() {
+    let world = World::new(20);
+    let mut device = Device::new(&world);
+    for n in 0..4 {
+        deal(&device, &format!("Pumps {n}"));
+        device.restart().unwrap();
+        assert!(device.book.check().unwrap().is_empty());
+        device.book.rebuild().unwrap();
+        assert_eq!(device.book.check().unwrap(), []);
+    }
+}
+
+#[test]
 fn two_processes_write_one_store_and_observers_hear_of_both() {
     #[derive(Default)]
     struct Heard(Mutex<Vec<Notice>>);
