@@ -7,6 +7,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 
 use crate::fields::Fields;
+use crate::http::PATIENCE;
 use crate::kinds::{Common, Listed};
 
 const EXIT_CODES: &str = "\
@@ -39,6 +40,10 @@ pub(crate) struct Global {
     /// Believe the authorities in this PEM file, not the system's, when a server shows its certificate
     #[arg(long, global = true, value_name = "FILE", env = "ROADBOOK_CA", hide_env_values = true)]
     pub ca: Option<PathBuf>,
+    /// Give up on a server that says nothing for so many seconds, and on an answer that takes twenty times as long
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = PATIENCE.as_secs() as u32,
+          value_parser = clap::value_parser!(u32).range(1..=3600), env = "ROADBOOK_TIMEOUT", hide_env_values = true)]
+    pub timeout: u32,
     /// Answer with one JSON object on standard output
     #[arg(long, global = true)]
     pub json: bool,

@@ -73,7 +73,11 @@ impl Failure {
     }
 
     pub fn io(what: impl std::fmt::Display, source: &io::Error) -> Self {
-        if source.kind() == ErrorKind::BrokenPipe { Self::Pipe } else { Self::new("io", format!("{what}: {}", plain(source))) }
+        if source.kind() == ErrorKind::BrokenPipe {
+            Self::Pipe
+        } else {
+            Self::new(io_code(source), format!("{what}: {}", plain(source)))
+        }
     }
 
     pub fn exit(mut self, exit: u8) -> Self {
@@ -105,8 +109,20 @@ impl Said {
     }
 }
 
+/// The code of an error of the system: scripts tell a full disk whatever was being written.
+fn io_code(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no_space",
+        ErrorKind::ReadOnlyFilesystem => "read_only",
+        _ => "io",
+    }
+}
+
 /// An error of the system without the number that means nothing to people.
 pub(crate) fn plain(error: &io::Error) -> String {
+    if io_code(error) == "no_space" {
+        return "there is no room left on the device".into();
+    }
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.clone(), |(said, _)| said.to_owned())
 }
@@ -149,7 +165,7 @@ impl From<StoreError> for Failure {
             StoreError::WrongKey { .. } => "wrong_key",
             StoreError::Exists { .. } => "book_exists",
             StoreError::NoPlace => "no_place",
-            StoreError::Io { .. } => "io",
+            StoreError::Io { source, .. } => io_code(source),
             StoreError::Core(_) => "",
         };
         match error {

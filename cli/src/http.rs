@@ -10,10 +10,10 @@ use roadbook_core::sync::{End, Event, Request, Response, Session, Step};
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider};
 
-/// No single wait for the other side is longer.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// No request takes longer, however steadily a slow line drips.
-const LONGEST: Duration = Duration::from_secs(600);
+/// How long a client waits for the other side's next sign of life.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// No request takes so many times longer, however steadily a slow line drips.
+const LONGEST: u32 = 20;
 
 /// An HTTP client that keeps its connections between requests.
 #[derive(Debug, Clone)]
@@ -50,31 +50,21 @@ impl Client {
     /// A client that believes the authorities of the system. Redirects are not followed and every status is an answer:
     /// the session judges both.
     pub fn new() -> Self {
-        Self::believing(RootCerts::PlatformVerifier)
+        Self::believing(RootCerts::PlatformVerifier, PATIENCE)
     }
 
-    /// A client that believes the authorities in a PEM file alone: a firm's own, or a server's own certificate.
+    /// A client that waits at most `patience` for each sign of life, and twenty times as long for a whole answer. It
+    /// believes the authorities in a PEM file alone (a firm's own, or a server's own certificate); the system's where
+    /// there is none.
     ///
     /// # Errors
     /// [`BadAuthority`] for a file that cannot be read or holds no certificate.
-    pub fn with_authorities(path: &Path) -> std::result::Result<Self, BadAuthority> {
-        let bad = |why: String| BadAuthority { path: path.to_owned(), why };
-        let bytes = std::fs::read(path).map_err(|error| bad(crate::failure::plain(&error)))?;
-        let mut roots = Vec::new();
-        for item in ureq::tls::parse_pem(&bytes) {
-            match item {
-                Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
-                Ok(_) => {}
-                Err(error) => return Err(bad(error.to_string())),
-            }
-        }
-        if roots.is_empty() {
-            return Err(bad("it holds no certificate in PEM form".into()));
-        }
-        Ok(Self::believing(RootCerts::new_with_certs(&roots)))
+    pub fn with(authorities: Option<&Path>, patience: Duration) -> std::result::Result<Self, BadAuthority> {
+        let roots = authorities.map_or(Ok(RootCerts::PlatformVerifier), read_authorities)?;
+        Ok(Self::believing(roots, patience))
     }
 
-    fn believing(roots: RootCerts) -> Self {
+    fn believing(roots: RootCerts, patience: Duration) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -85,12 +75,12 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_resolve(Some(PATIENCE))
-            .timeout_connect(Some(PATIENCE))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
-            .timeout_per_write(Some(PATIENCE))
-            .timeout_global(Some(LONGEST))
+            .timeout_resolve(Some(patience))
+            .timeout_connect(Some(patience))
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(patience))
+            .timeout_per_write(Some(patience))
+            .timeout_global(Some(patience.saturating_mul(LONGEST)))
             .user_agent(concat!("roadbook/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.into() }
@@ -116,6 +106,23 @@ impl Client {
             .map_err(|error| format!("the answer broke off ({error})"))?;
         Ok(Response { status, content_type, body })
     }
+}
+
+fn read_authorities(path: &Path) -> std::result::Result<RootCerts, BadAuthority> {
+    let bad = |why: String| BadAuthority { path: path.to_owned(), why };
+    let bytes = std::fs::read(path).map_err(|error| bad(crate::failure::plain(&error)))?;
+    let mut roots = Vec::new();
+    for item in ureq::tls::parse_pem(&bytes) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(bad(error.to_string())),
+        }
+    }
+    if roots.is_empty() {
+        return Err(bad("it holds no certificate in PEM form".into()));
+    }
+    Ok(RootCerts::new_with_certs(&roots))
 }
 
 /// Runs a session to its end.

@@ -1,5 +1,6 @@
 //! Where a book lies on this computer, and what opens it: the folder, the key file, the incarnation file.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -215,17 +216,39 @@ fn make_key(path: &Path) -> Result<Key, StoreError> {
     Ok(Key::new(*bytes))
 }
 
-/// Writes a small file that only its owner may read, durably, and never over another one.
+/// Writes a small file that only its owner may read, durably, never over another one, and whole or not at all: whoever
+/// finds half a key cannot go on.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let io = |source| StoreError::Io { what: format!("cannot write {}", path.display()), source };
+    let part = part_of(path);
+    let written = write_private(&part, content).and_then(|()| match fs::hard_link(&part, path) {
+        // A stick's file system has no links.
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+            write_private(path, content)
+        }
+        other => other,
+    });
+    // The first error is the one to tell.
+    let _ = fs::remove_file(&part);
+    written.map_err(|source| StoreError::Io { what: format!("cannot write {}", path.display()), source })?;
+    sync_folder(path);
+    Ok(())
+}
+
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(io)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(io)?;
-    sync_folder(path);
-    Ok(())
+    let mut file = options.open(path)?;
+    file.write_all(content).and_then(|()| file.sync_all())
+}
+
+/// Where a file is written before it gets its name: beside it, out of sight, and apart from other processes' drafts.
+pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_else(|| "file".as_ref()));
+    name.push(format!(".{}.part", std::process::id()));
+    path.with_file_name(name)
 }
 
 /// Makes a new name in a folder durable, where the platform can.

@@ -63,7 +63,9 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.code)
+        // The member of a set is what somebody typed, and the entry of a list says nothing to people.
+        let field = self.field.split_once('/').map_or(self.field.as_str(), |(field, _)| field);
+        write!(f, "{field} {}", self.code)
     }
 }
 
@@ -181,20 +183,27 @@ impl Error {
     /// A file operation that failed.
     pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
         match source.kind() {
-            std::io::ErrorKind::StorageFull => Self::NoSpace,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoSpace,
             std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
             _ => Self::Io { what: what.into(), source },
         }
     }
 }
 
+/// Whether SQLite failed because there is no room: it says so itself, or could not lengthen the index of its log, for which
+/// it has another name.
+pub fn is_disk_full(error: &rusqlite::Error) -> bool {
+    let lengthening = |failure: &rusqlite::ffi::Error| failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) || error.sqlite_error().is_some_and(lengthening)
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
+            _ if is_disk_full(&error) => Self::NoSpace,
             Some(ErrorCode::NotADatabase) => Self::WrongKey,
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt("SQLite found a broken page".into()),
-            Some(ErrorCode::DiskFull) => Self::NoSpace,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::OperationInterrupted) => Self::Cancelled,

@@ -127,6 +127,9 @@ pub enum Error {
         /// The newest that this release knows.
         supported: i64,
     },
+    /// No room on the disk.
+    #[error("there is no room left on the disk of the data; nothing of this was kept")]
+    NoSpace,
     /// The database stayed locked.
     #[error("another process holds the database; try again")]
     Busy,
@@ -167,6 +170,7 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
+            _ if roadbook_core::error::is_disk_full(&error) => Self::NoSpace,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             _ => Self::Sqlite(error),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use common::{Server, contact, done, now};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use roadbook_cli::http::{Client, drive};
+use roadbook_cli::http::{Client, PATIENCE, drive};
 use roadbook_core::sync::{End, Session, WaitReason};
 use roadbook_server::Error;
 use roadbook_server::serve::Door;
@@ -97,7 +97,7 @@ fn a_device_joins_and_syncs_over_tls_with_a_firms_own_authority() {
     assert!(matches!(stranger.end, End::Wait { reason: WaitReason::Offline, .. }));
     assert!(stranger.trouble.unwrap().contains("authority"));
     assert_eq!(server.summary().devices, 0);
-    let client = Client::with_authorities(&authority.file("ca.pem")).unwrap();
+    let client = Client::with(Some(&authority.file("ca.pem")), PATIENCE).unwrap();
     done(join(&anna, &client).end);
     assert_eq!(server.summary().records, 1);
     for version in [&TLS12, &TLS13] {
@@ -127,7 +127,7 @@ fn a_certificate_for_another_name_is_refused_by_the_client() {
     let world = World::new(123);
     let authority = Authority::new();
     let (_kept, server, url) = protected(&world, &authority, "crm.example");
-    let client = Client::with_authorities(&authority.file("ca.pem")).unwrap();
+    let client = Client::with(Some(&authority.file("ca.pem")), PATIENCE).unwrap();
     let mut session = Session::join(&Device::new(&world).book, &url, &server.invite("Anna Berg"), "Phone").unwrap();
     let trip = drive(&mut session, &client).unwrap();
     assert!(trip.trouble.unwrap().contains("another name"));

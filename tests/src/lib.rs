@@ -7,10 +7,15 @@
     reason = "test support: a broken fixture must stop the test"
 )]
 
+pub mod line;
+pub mod namespace;
+pub mod process;
+pub mod random;
 pub mod relay;
 pub mod server;
 #[cfg(feature = "simulate")]
 pub mod sim;
+pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -45,11 +50,9 @@ impl Env for World {
 
     fn fill(&self, bytes: &mut [u8]) {
         for byte in bytes {
-            // SplitMix64: every call moves the seed on, so that no two ids are equal.
-            let mut z = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            *byte = (z ^ (z >> 31)).to_be_bytes()[7];
+            // Every byte moves the seed on, so that no two ids are equal.
+            let seed = self.seed.fetch_add(random::STEP, Ordering::SeqCst);
+            *byte = random::mix(seed).to_be_bytes()[7];
         }
     }
 }

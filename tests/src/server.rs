@@ -43,10 +43,50 @@ pub fn admin(data: &Path, verb: &[&str]) -> String {
 impl Server {
     /// Starts the server on a data folder, on a free port of this machine.
     pub fn start(data: &Path) -> Self {
+        Self::start_at(data, "127.0.0.1:0")
+    }
+
+    /// Ends the server as a power cut would, and starts it again where its clients look for it.
+    pub fn kill_and_start(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Starts the server, which has ended, where its clients look for it.
+    pub fn start_again(&mut self) {
+        *self = Self::start_at(&self.data.clone(), self.address());
+    }
+
+    /// Asks the server to stop, as an administrator or the system does, and waits for its end.
+    #[cfg(unix)]
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        // The shell's own: a small system has no other.
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process())).status().expect("a shell");
+        assert!(asked.success(), "the server was gone already");
+        self.child.wait().expect("its end")
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn start_at(data: &Path, listen: &str) -> Self {
         let mut child = Command::new(binary())
             .args(["serve", "--data"])
             .arg(data)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", listen])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -88,7 +128,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }

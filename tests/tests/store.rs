@@ -141,6 +141,29 @@ fn an_empty_file_is_never_taken_for_a_book() {
 }
 
 #[test]
+fn a_book_whose_creation_died_half_way_can_be_created_and_never_with_another_key() {
+    let world = World::new(19);
+    let device = Device::new(&world);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let half = rusqlite::Connection::open(elsewhere.path().join("book.db")).unwrap();
+    half.execute_batch(&device.vault.key.pragma()).unwrap();
+    half.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA journal_mode = WAL").unwrap();
+    drop(half);
+    assert!(std::fs::metadata(elsewhere.path().join("book.db")).unwrap().len() > 0);
+    let open = |vault: &Vault| Book::open(elsewhere.path(), vault.clone(), world.clone()).map(drop).err();
+    let create = |vault: &Vault| Book::create(elsewhere.path(), vault.clone(), world.clone()).map(drop).err();
+    assert!(matches!(open(&device.vault), Some(Error::NoBook)));
+    assert!(matches!(create(&Vault { key: Key::new([9; 32]), ..device.vault.clone() }), Some(Error::BookExists)));
+    assert!(create(&device.vault).is_none());
+
+    // Died before the last step: the book is there, and opening it makes good what is missing.
+    std::fs::remove_file(elsewhere.path().join("key.check")).unwrap();
+    assert!(matches!(create(&device.vault), Some(Error::BookExists)));
+    assert!(open(&device.vault).is_none());
+    assert!(elsewhere.path().join("key.check").exists());
+}
+
+#[test]
 fn a_record_that_would_be_too_large_to_open_is_not_written() {
     let world = World::new(17);
     let device = Device::new(&world);
@@ -185,6 +208,19 @@ fn a_row_that_differs_from_its_document_is_found_and_repaired() {
     device.book.rebuild().unwrap();
     assert!(device.book.check().unwrap().is_empty());
     assert_eq!(device.book.get::<Deal>(saved.id.0).unwrap(), saved);
+}
+
+#[test]
+fn a_check_after_a_rebuild_finds_no_damage_that_is_not_there() {
+    let world = World::new(20);
+    let mut device = Device::new(&world);
+    for n in 0..4 {
+        deal(&device, &format!("Pumps {n}"));
+        device.restart().unwrap();
+        assert!(device.book.check().unwrap().is_empty());
+        device.book.rebuild().unwrap();
+        assert_eq!(device.book.check().unwrap(), []);
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub struct Outcome {
 const STEPS: &[Step] = &[
     Step { name: "lint", needs: &[], run: lint::check },
     Step { name: "rust", needs: &[], run: rust::test },
+    Step { name: "offline", needs: &[], run: rust::offline },
     Step { name: "simulate", needs: &[], run: simulate::test },
     Step { name: "bindings", needs: &[], run: bindings::check },
     Step { name: "kotlin", needs: &["bindings"], run: kotlin::test },

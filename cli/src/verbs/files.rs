@@ -1,6 +1,5 @@
 //! Files in and out.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,9 +12,9 @@ use serde_json::json;
 
 use super::{Run, start};
 use crate::args::ExportFormat;
-use crate::failure::{Failure, OK, Outcome, PARTLY, plain};
+use crate::failure::{Failure, OK, Outcome, PARTLY};
 use crate::say::{count, line};
-use crate::store::sync_folder;
+use crate::store::{part_of, sync_folder};
 
 /// Broken cards, or records left out, that are told line by line; the rest is counted.
 const TOLD: usize = 20;
@@ -32,7 +31,7 @@ fn open(path: &Path) -> Outcome<Input> {
         return Ok(Input { name: "standard input".into(), reader: Box::new(io::stdin().lock()), bytes: None });
     }
     let name = path.display().to_string();
-    let fail = |error: io::Error| Failure::new("io", format!("cannot read {name}: {}", plain(&error)));
+    let fail = |error: io::Error| Failure::io(format!("cannot read {name}"), &error);
     let file = File::open(path).map_err(fail)?;
     let about = file.metadata().map_err(fail)?;
     if about.is_dir() {
@@ -170,7 +169,7 @@ pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf
 /// Writes a file that is there whole or not at all: beside it first, onto the disk, then under its name.
 fn whole_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<T>) -> Outcome<T> {
     let said = path.display().to_string();
-    let fail = |error: io::Error| Failure::new("io", format!("cannot write {said}: {}", plain(&error)));
+    let fail = |error: io::Error| Failure::io(format!("cannot write {said}"), &error);
     let target = match fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err(Failure::new("io", format!("cannot write {said}: it is a folder"))),
         // A device or a pipe has no half of itself to leave behind, and must not be replaced by a file.
@@ -184,10 +183,7 @@ fn whole_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<T>) 
         Ok(_) => fs::canonicalize(path).map_err(fail)?,
         Err(_) => path.to_owned(),
     };
-    let mut name = OsString::from(".");
-    name.push(target.file_name().unwrap_or_else(|| "export".as_ref()));
-    name.push(format!(".{}.part", std::process::id()));
-    let part = target.with_file_name(name);
+    let part = part_of(&target);
     let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(fail)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     let written = write(&mut out);

@@ -8,6 +8,7 @@ mod start;
 mod sync;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use roadbook_core::Book;
 
@@ -23,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub say: &'a Say,
     /// A file with the authorities to believe in place of the system's.
     pub ca: Option<PathBuf>,
+    /// How long a server may say nothing.
+    pub patience: Duration,
 }
 
 impl Run<'_> {
@@ -31,14 +34,15 @@ impl Run<'_> {
     }
 
     fn client(&self) -> Outcome<Client> {
-        let client = self.ca.as_deref().map_or_else(|| Ok(Client::new()), Client::with_authorities);
-        client.map_err(|error| Failure::new("ca", format!("The authorities cannot be used: {error}")))
+        Client::with(self.ca.as_deref(), self.patience)
+            .map_err(|error| Failure::new("ca", format!("The authorities cannot be used: {error}")))
     }
 }
 
 /// Runs the verb and returns the exit code.
 pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
-    let run = Run { at: Location::new(cli.global.store, cli.global.key_file)?, say, ca: cli.global.ca };
+    let at = Location::new(cli.global.store, cli.global.key_file)?;
+    let run = Run { at, say, ca: cli.global.ca, patience: Duration::from_secs(cli.global.timeout.into()) };
     let done = match cli.verb {
         Verb::Init { region } => start::init(&run, region.as_deref()),
         Verb::Join { url, invite, invite_file, device_name, region } => {

@@ -81,21 +81,32 @@ const IDLE_READERS: usize = 4;
 #[derive(Default)]
 struct Readers {
     idle: Vec<Connection>,
-    /// How to interrupt those that read now.
-    active: Vec<Option<InterruptHandle>>,
+    active: Vec<Place>,
+}
+
+/// What a shutdown knows of a read.
+enum Place {
+    /// There is none.
+    Free,
+    /// Its connection is being opened: nothing to interrupt, and something to wait for.
+    Opening,
+    /// How to interrupt it.
+    Reading(InterruptHandle),
 }
 
 impl Readers {
-    fn begin(&mut self, handle: InterruptHandle) -> usize {
-        match self.active.iter_mut().enumerate().find(|(_, place)| place.is_none()) {
-            Some((at, place)) => {
-                *place = Some(handle);
-                at
-            }
-            None => {
-                self.active.push(Some(handle));
-                self.active.len() - 1
-            }
+    /// The number of a place that is taken now.
+    fn begin(&mut self) -> usize {
+        let free = self.active.iter().position(|place| matches!(place, Place::Free));
+        let at = free.unwrap_or(self.active.len());
+        self.set(at, Place::Opening);
+        at
+    }
+
+    fn set(&mut self, at: usize, now: Place) {
+        match self.active.get_mut(at) {
+            Some(place) => *place = now,
+            None => self.active.push(now),
         }
     }
 }
@@ -110,9 +121,7 @@ struct Reading<'b> {
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         let mut readers = lock(&self.book.readers);
-        if let Some(place) = readers.active.get_mut(self.place) {
-            *place = None;
-        }
+        readers.set(self.place, Place::Free);
         if readers.idle.len() < IDLE_READERS && !self.book.is_closed() {
             readers.idle.extend(self.conn.take());
         } else {
@@ -166,13 +175,20 @@ impl Book {
 
     /// Ends long work (it rolls back) and closes the store; returns when SQLite is closed. Every later call gives
     /// [`Error::Closed`]. Calling it again does nothing.
+    ///
+    /// Call it before a process exits while other threads may still use the book: the exit handlers of SQLCipher and OpenSSL
+    /// take away what such a thread works with, and the process would end with a crash. Nothing saved is lost by one.
     pub fn shutdown(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.interrupt.interrupt();
         self.give_back_sync_lock();
         let mut readers = lock(&self.readers);
-        while readers.active.iter().any(Option::is_some) {
-            readers.active.iter().flatten().for_each(InterruptHandle::interrupt);
+        while readers.active.iter().any(|place| !matches!(place, Place::Free)) {
+            for place in &readers.active {
+                if let Place::Reading(handle) = place {
+                    handle.interrupt();
+                }
+            }
             // A reader between two statements sees no interrupt: ask again.
             readers = self.read.wait_timeout(readers, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -216,22 +232,18 @@ impl Book {
 
     /// Reads with a connection of its own, never waiting for a writer.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let idle = lock(&self.readers).idle.pop();
-        let conn = match idle {
-            Some(conn) => conn,
-            None => {
-                self.check_open()?;
-                open(&self.dir, &self.vault.key, OpenMode::Read)?
-            }
-        };
-        let place = {
+        let mut reading = {
             let mut readers = lock(&self.readers);
             // Under the lock that a shutdown takes: it either sees this reader or is seen here.
             self.check_open()?;
-            readers.begin(conn.get_interrupt_handle())
+            Reading { book: self, place: readers.begin(), conn: readers.idle.pop() }
         };
-        let reading = Reading { book: self, place, conn: Some(conn) };
-        let tx = reading.conn.as_ref().ok_or(Error::Closed)?.unchecked_transaction()?;
+        if reading.conn.is_none() {
+            reading.conn = Some(open(&self.dir, &self.vault.key, OpenMode::Read)?);
+        }
+        let conn = reading.conn.as_ref().ok_or(Error::Closed)?;
+        lock(&self.readers).set(reading.place, Place::Reading(conn.get_interrupt_handle()));
+        let tx = conn.unchecked_transaction()?;
         let result = read(&tx);
         drop(tx);
         drop(reading);

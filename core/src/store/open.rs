@@ -85,9 +85,7 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     CIPHER.call_once(|| drop(Connection::open_in_memory()));
     let path = dir.join(DATABASE);
     match (mode, path.exists()) {
-        (OpenMode::Create, true) if std::fs::metadata(&path).is_ok_and(|file| file.len() > 0) || dir.join(KEY_CHECK).exists() => {
-            return Err(Error::BookExists);
-        }
+        (OpenMode::Create, true) if dir.join(KEY_CHECK).exists() => return Err(Error::BookExists),
         (OpenMode::Write | OpenMode::Read, false) => return Err(Error::NoBook),
         _ => {}
     }
@@ -104,7 +102,19 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     keyed?;
     conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF;")?;
     // The first read decides whether the key is right.
-    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|error| wrong_key_or_damage(dir, key, error))?;
+    let opened = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .map_err(|error| wrong_key_or_damage(dir, key, error));
+    if mode == OpenMode::Create {
+        // A file that the key opens and that has no schema is what the death of an earlier creation left.
+        match opened {
+            Ok(()) if check_version(&conn)? > 0 => return Err(Error::BookExists),
+            Err(Error::WrongKey) => return Err(Error::BookExists),
+            opened => opened?,
+        }
+    } else {
+        opened?;
+    }
     if mode == OpenMode::Write && check_version(&conn)? == 0 {
         // An empty file is no book, and one that was a book has lost everything.
         let was_one = dir.join(KEY_CHECK).exists();
@@ -122,10 +132,16 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
         OpenMode::Read => {
             check_version(&conn)?;
         }
-        OpenMode::Write => migrate(&mut conn)?,
+        OpenMode::Write => {
+            migrate(&mut conn)?;
+            if !dir.join(KEY_CHECK).exists() {
+                // The creation died before its last step. A book without the check works, so the disk may refuse it.
+                let _ = write_key_check(dir, key);
+            }
+        }
         OpenMode::Create => {
             migrate(&mut conn)?;
-            std::fs::write(dir.join(KEY_CHECK), key.check()).map_err(|source| Error::io("cannot write the key check", source))?;
+            write_key_check(dir, key)?;
         }
     }
     Ok(conn)
@@ -133,6 +149,10 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
 
 /// The name of the file beside the database that tells a wrong key from a damaged first page.
 const KEY_CHECK: &str = "key.check";
+
+fn write_key_check(dir: &Path, key: &Key) -> Result<()> {
+    std::fs::write(dir.join(KEY_CHECK), key.check()).map_err(|source| Error::io("cannot write the key check", source))
+}
 
 /// To SQLCipher a wrong key and a damaged first page look the same. Eight bytes of a hash of the key, which say nothing
 /// about its 32 random ones, tell them apart.

@@ -49,7 +49,7 @@ public class Book internal constructor(internal val engine: Engine) :
     /**
      * Closes the book: reads under way are interrupted with [BookException.Closed], long work is stopped and rolled back to its
      * last commit. Returns when all of them have ended and the store is closed, also when the caller is cancelled meanwhile;
-     * calling it again does nothing. Call it before the app is suspended or replaced.
+     * calling it again does nothing. Call it before the app is suspended or replaced, and before a program exits.
      */
     public suspend fun shutdown() {
         withContext(NonCancellable + Dispatchers.IO) { engine.close() }
