@@ -1,7 +1,7 @@
 //! Every target over the kept corpus, and over changes of it by chance that are the same on every machine.
 //! `ROADBOOK_FUZZ_RUNS` asks for another number of random inputs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use roadbook_fuzz::mutate::Random;
 use roadbook_fuzz::{TARGETS, Target, keep_panics_quiet, memory};
@@ -64,16 +64,27 @@ macro_rules! targets {
 }
 
 targets! {
-    no_change_stops_the_gate_and_what_passes_can_be_used_by_everybody: "gate", 4000;
+    no_change_stops_the_gate_and_what_passes_can_be_used_by_everybody: "gate", 2000;
     no_document_stops_the_reader_and_the_scan_reads_what_is_loaded: "document", 4000;
-    every_message_that_can_be_decoded_is_encoded_to_the_same: "wire", 4000;
+    every_message_that_can_be_decoded_is_encoded_to_the_same: "wire", 1500;
     no_request_makes_the_server_fail_and_twice_the_same_gets_the_same_verdicts: "sync", 400;
-    no_page_of_a_server_breaks_a_book: "device", 100;
-    no_file_of_cards_breaks_a_book_and_twice_the_same_adds_nothing: "import", 100;
+    no_page_of_a_server_breaks_a_book: "device", 60;
+    no_file_of_cards_breaks_a_book_and_twice_the_same_adds_nothing: "import", 60;
     no_token_and_no_search_text_makes_a_list_fail: "lists", 1000;
     every_text_that_can_be_read_is_written_and_read_as_the_same: "text", 10000;
     no_envelope_unfolds_beyond_its_limit: "envelope", 4000;
     cards_are_the_same_however_they_arrive_and_after_they_were_written: "vcard", 4000;
+}
+
+#[test]
+fn the_corpus_has_a_folder_for_every_target_and_no_other() {
+    let corpus = TARGETS[0].corpus().join("..");
+    let mut folders: Vec<String> =
+        std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut targets: Vec<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
+    folders.sort();
+    targets.sort();
+    assert_eq!(folders, targets);
 }
 
 #[test]
