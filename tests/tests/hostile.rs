@@ -2,10 +2,7 @@
 //! (`cargo test --release -p roadbook-tests --test hostile -- --nocapture --test-threads 1`), never asserted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
-#![allow(unsafe_code, reason = "an allocator that counts can only be written so")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Instant;
 
 use automerge::transaction::{CommitOptions, Transactable as _};
@@ -14,41 +11,14 @@ use roadbook_core::document::{Actor, Document, seal_envelope};
 use roadbook_core::gate::{Passed, Refused, admit_within};
 use roadbook_core::record::{Kind, encode_row};
 use roadbook_core::sync::wire::MAX_GROUP_OPS;
+use roadbook_fuzz::memory;
 use sha2::Digest as _;
 
 /// What the gate may hold at once, beside what it was given.
 const MEMORY: usize = 64 << 20;
 
-struct Counting;
-
-thread_local! {
-    /// Bytes that this thread holds, and the most that it held.
-    static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
-}
-
-fn count(bytes: isize) {
-    // While a thread ends there is nothing left to count with.
-    let _ = HELD.try_with(|held| {
-        let now = held.get().0 + bytes;
-        held.set((now, held.get().1.max(now)));
-    });
-}
-
-// SAFETY: every call is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size().cast_signed());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-layout.size().cast_signed());
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: memory::Counting = memory::Counting;
 
 const ANNA: [u8; 16] = [1; 16];
 const TWIN: [u8; 16] = [2; 16];
@@ -92,11 +62,9 @@ fn quiet() {
 fn attempt(name: &str, document: &Document, changes: &[Vec<u8>]) -> Result<Passed, Refused> {
     quiet();
     let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
-    let before = HELD.get().0;
-    HELD.set((before, before));
     let start = Instant::now();
-    let result = admit_within(document, &changes, &|actor| actor == Actor(ANNA), MAX_GROUP_OPS);
-    let (took, held) = (start.elapsed(), (HELD.get().1 - before).unsigned_abs());
+    let (result, held) = memory::held_by(|| admit_within(document, &changes, &|actor| actor == Actor(ANNA), MAX_GROUP_OPS));
+    let took = start.elapsed();
     let bytes: usize = changes.iter().map(|change| change.len()).sum();
     let verdict = result.as_ref().err().map_or("passes", Refused::code);
     println!("{name:55} {:4} changes {bytes:7} bytes {:9.2?} {:6} kB  {verdict}", changes.len(), took, held / 1024);
@@ -136,10 +104,9 @@ fn length_bombs_are_refused_by_a_scan_of_their_bytes() {
             bytes[at] = value;
             let changes = [repaired(bytes).clone()];
             let refs: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
-            let before = HELD.get().0;
-            HELD.set((before, before));
-            refusals += usize::from(admit_within(&deal(), &refs, &|_| true, MAX_GROUP_OPS).is_err());
-            assert!((HELD.get().1 - before).unsigned_abs() < MEMORY);
+            let (result, held) = memory::held_by(|| admit_within(&deal(), &refs, &|_| true, MAX_GROUP_OPS));
+            refusals += usize::from(result.is_err());
+            assert!(held < MEMORY);
         }
     }
     assert!(refusals > len, "{refusals} of {}", 3 * (len - 14));

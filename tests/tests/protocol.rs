@@ -165,6 +165,23 @@ fn unknown_keys_are_skipped_and_bytes_after_the_message_are_not() {
 }
 
 #[test]
+fn a_message_of_more_items_than_allowed_is_refused_however_little_it_weighs() {
+    // A request that wants empty ids: {7: ["", "", …]}, one byte each.
+    let wanting = |count: u32| {
+        let mut raw = vec![0xa1, 0x07, 0x9a];
+        raw.extend(count.to_be_bytes());
+        raw.resize(raw.len() + count as usize, 0x40);
+        [&[1], &zstd::bulk::compress(&raw, 19).unwrap()[..]].concat()
+    };
+    let most = MAX_VALUES as u32 - 3;
+    let refusal = |count| decode::<SyncRequest>(&wanting(count)).unwrap_err().to_string();
+    assert!(refusal(most + 1).contains("more values"), "{}", refusal(most + 1));
+    // The map, its key and the list count too; what is wrong here is that the other keys are missing.
+    assert!(!refusal(most).contains("more values"), "{}", refusal(most));
+    assert!(wanting(most + 1).len() < 500);
+}
+
+#[test]
 fn the_tables_of_codes_are_complete() {
     let page = page();
     let errors: Vec<(String, u16)> =
@@ -204,6 +221,7 @@ fn the_limits_are_those_of_the_code() {
         ("bytes of a request on the wire", MAX_REQUEST as u64),
         ("bytes of a request or answer unfolded", MAX_INFLATED as u64),
         ("bytes of an answer on the wire", MAX_RESPONSE as u64),
+        ("CBOR items of a message", MAX_VALUES as u64),
         ("changes of a group", MAX_GROUP as u64),
         ("operations of a record's changes in a group", MAX_GROUP_OPS),
         ("bytes of all changes of a request, unfolded", MAX_INFLATED as u64),

@@ -1,4 +1,4 @@
-//! The verbs of the repository: `cargo xtask demo`, `test`, `simulate`, `bench`, `bindings`, `doctor` and `howto`.
+//! The verbs of the repository: `cargo xtask demo`, `test`, `simulate`, `fuzz`, `bench`, `bindings`, `doctor` and `howto`.
 //!
 //! Everything that is built, generated or tested goes through here, so that a new machine, a developer and the build
 //! server do the same thing.
@@ -10,6 +10,7 @@ mod demo;
 mod deny;
 mod doctor;
 mod files;
+mod fuzz;
 mod howto;
 mod kotlin;
 mod lint;
@@ -50,6 +51,18 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         json: Option<String>,
     },
+    /// Look for inputs that break what takes bytes or text from outside, guided by coverage
+    Fuzz {
+        /// How long, for all targets together, after the build
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Write the inputs that the product makes today into tests/corpus, and do nothing else
+        #[arg(long, conflicts_with = "targets")]
+        seeds: bool,
+        /// Only these
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Do in a copy what docs/howto/add-a-field.md says, and run the test that it adds
     Howto,
     /// Show what is installed, what is missing and the command that installs it
@@ -81,6 +94,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Demo { exit } => demo::run(exit),
         Verb::Bench { quick, json } => bench::run(quick, json.as_deref()),
+        Verb::Fuzz { seeds: true, .. } => fuzz::seeds(),
+        Verb::Fuzz { minutes, targets, .. } => fuzz::run(minutes, &targets),
         Verb::Howto => howto::run(),
         Verb::Doctor { install } => doctor::run(install),
         Verb::Simulate { release, args } => simulate::run(release, &args),

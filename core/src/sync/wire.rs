@@ -19,6 +19,9 @@ pub const MAX_REQUEST: usize = 1 << 20;
 pub const MAX_INFLATED: usize = 8 << 20;
 /// Most bytes of a response on the wire.
 pub const MAX_RESPONSE: usize = 4 << 20;
+/// Most CBOR items of a message: every number, text, list and map counts. An item of a list weighs up to fifty times what its
+/// bytes do once it is decoded, so that bytes alone bound nothing.
+pub const MAX_VALUES: usize = 1 << 20;
 /// Most changes of one push group.
 pub const MAX_GROUP: usize = 200;
 /// Most operations of one record's changes in one push group: as many as one change may have. The gate takes some
@@ -492,7 +495,34 @@ pub fn decode<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> crate::error::Result<T>
 /// [`Error::Protocol`].
 pub fn decode_within<T: for<'b> Decode<'b, ()>>(body: &[u8], max: usize) -> crate::error::Result<T> {
     let raw = open_envelope(body, max).map_err(|error| Error::Protocol(error.to_string()))?;
+    if !holds_at_most(&raw, MAX_VALUES) {
+        return Err(Error::Protocol("more values than a message may have".into()));
+    }
     let mut decoder = minicbor::Decoder::new(&raw);
     let message = decoder.decode().map_err(|_| Error::Protocol("the body is no message of the protocol".into()))?;
     if decoder.position() == raw.len() { Ok(message) } else { Err(Error::Protocol("bytes after the message".into())) }
+}
+
+/// Whether CBOR bytes hold at most `max` items. Only their heads are looked at; what is no CBOR is left to the decoder.
+fn holds_at_most(mut raw: &[u8], max: usize) -> bool {
+    for _ in 0..=max {
+        let Some((head, rest)) = raw.split_first() else { return true };
+        let wide = match head & 0x1f {
+            24 => 1,
+            25 => 2,
+            26 => 4,
+            27 => 8,
+            _ => 0,
+        };
+        let Some((wide, rest)) = rest.split_at_checked(wide) else { return true };
+        let number = match wide {
+            [] => u64::from(head & 0x1f),
+            wide => wide.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+        };
+        // Bytes and texts are one item with what is in them; of endless ones the pieces are items.
+        let inside = if matches!(head >> 5, 2 | 3) && head & 0x1f < 28 { number } else { 0 };
+        let Some(after) = usize::try_from(inside).ok().and_then(|inside| rest.get(inside..)) else { return true };
+        raw = after;
+    }
+    false
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{NaiveDate, NaiveDateTime, TimeZone as _};
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, TimeZone as _};
 
 use super::scalar::register_as_text;
 
@@ -31,10 +31,10 @@ impl FromStr for LocalDate {
     type Err = NotADate;
 
     fn from_str(text: &str) -> Result<Self, NotADate> {
-        if text.len() != 10 {
-            return Err(not_a_date(text));
-        }
-        NaiveDate::parse_from_str(text, "%Y-%m-%d").map(Self).map_err(|_| not_a_date(text))
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(Self).map_err(|_| not_a_date(text))?;
+        // The parser also takes a sign, years of five digits and days of one: one form only, so that equal dates are equal
+        // texts and sort as they follow.
+        if text.len() == 10 && date.to_string() == text { Ok(date) } else { Err(not_a_date(text)) }
     }
 }
 
@@ -122,6 +122,10 @@ impl FromStr for ZonedPlan {
             return Err(not_a_date(text));
         }
         let local = NaiveDateTime::parse_from_str(local, "%Y-%m-%dT%H:%M").map_err(|_| not_a_date(text))?;
+        // The parser also takes years to which nothing can be added, and such as do not sort as they follow.
+        if !(0..=9999).contains(&local.year()) {
+            return Err(not_a_date(text));
+        }
         Ok(Self { local, zone: zone.to_owned() })
     }
 }
@@ -200,7 +204,8 @@ mod tests {
         for text in ["1700000000000+120", "-5-300", "0+0"] {
             assert_eq!(text.parse::<Instant>().map(|at| at.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "-", "2026-13-01", "2026-1-1", "12é", "2026-12-31T09:00[]"] {
+        let years = ["+12345-1-1", "-999-01-01", "+262142-12-31T23:59[Asia/Tokyo]", "-0001-12-31T09:00[UTC]"];
+        for text in ["", "-", "2026-13-01", "2026-1-1", "12é", "2026-12-31T09:00[]"].into_iter().chain(years) {
             assert!(text.parse::<Due>().is_err() && text.parse::<Instant>().is_err(), "{text}");
         }
     }

@@ -28,6 +28,9 @@ impl Region {
     }
 }
 
+/// The most characters of a number in E.164: `+` and 15 digits.
+const MAX_E164: usize = 16;
+
 /// What a typed number means.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PhoneNumber {
@@ -42,13 +45,13 @@ impl PhoneNumber {
     pub fn read(raw: &str, region: &Region) -> Self {
         // A number that is not dialled abroad needs a region; without one only `+` numbers are understood.
         let region = region.0.parse().ok();
-        match PHONE_NUMBER_UTIL.parse(raw, region) {
-            Ok(number) if PHONE_NUMBER_UTIL.is_possible_number(&number) => Self {
-                e164: Some(number.format_as(PhoneNumberFormat::E164).into_owned()),
-                extension: number.extension.clone().filter(|extension| !extension.is_empty()),
-            },
-            _ => Self::default(),
+        let Ok(number) = PHONE_NUMBER_UTIL.parse(raw, region) else { return Self::default() };
+        let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+        // Some countries' plans hold longer numbers than E.164 has room for.
+        if !PHONE_NUMBER_UTIL.is_possible_number(&number) || e164.len() > MAX_E164 {
+            return Self::default();
         }
+        Self { e164: Some(e164), extension: number.extension.clone().filter(|extension| !extension.is_empty()) }
     }
 }
 
@@ -70,5 +73,6 @@ mod tests {
         assert_eq!((number.e164.as_deref(), number.extension.as_deref()), (Some("+12025550173"), Some("89")));
         assert_eq!(read("call me", "DE"), PhoneNumber::default());
         assert_eq!(PhoneNumber::read("030 123456", &Region::default()), PhoneNumber::default());
+        assert_eq!(read("+49 125057201734989", "DE"), PhoneNumber::default(), "E.164 has no room for it");
     }
 }
