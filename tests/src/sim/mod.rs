@@ -8,6 +8,7 @@ mod coverage;
 mod device;
 mod disk;
 mod edits;
+mod faults;
 mod model;
 mod network;
 mod oracle;
@@ -16,6 +17,8 @@ mod plants;
 mod server;
 mod shrink;
 mod steps;
+mod syncing;
+mod users;
 mod world;
 
 pub use coverage::Coverage;

@@ -1,0 +1,162 @@
+//! What goes wrong with processes, disks, clocks and rights.
+
+use roadbook_core::fault::{self, Fault, Site};
+
+use super::coverage::Section;
+use super::model::Fate;
+use super::steps::What;
+use super::world::{SERVER_CLOCK, Sim, unexpected};
+use super::{Check, Dice};
+
+/// A clock that is wrong, in milliseconds.
+const TEN_YEARS_MS: i64 = 315_576_000_000;
+/// The most devices, copies included.
+const MAX_DEVICES: usize = 7;
+
+impl Sim<'_> {
+    pub(super) fn with_fault(&mut self, i: usize, site: Site, dice: &mut Dice, faults: &[Fault]) -> Check {
+        let fault = faults[dice.below(faults.len())];
+        let inner = match site {
+            Site::Client => [What::Edit, What::Sync, What::Apply, What::Sync, What::Import][dice.below(5)],
+            Site::Server => What::Sync,
+        };
+        if site == Site::Server && self.devices[i].joins {
+            // The administrator's invitation is made while all is well.
+            let device = &mut self.devices[i];
+            let server = &self.server;
+            device.invitation.get_or_insert_with(|| server.invite(device.ws, device.person));
+        }
+        let met = fault::met();
+        fault::arm(site, dice.below(3) as u32, fault);
+        let done = self.act(inner, i, dice);
+        let happened = fault::met() > met;
+        if fault::disarm() == Some(Site::Client) {
+            self.devices[i].restart();
+        }
+        if happened {
+            let name = match (site, fault) {
+                (Site::Client, Fault::DieBefore) => "client died before a commit",
+                (Site::Client, Fault::DieAfter) => "client died after a commit",
+                (Site::Client, Fault::DiskFull) => "client disk was full",
+                (Site::Server, Fault::DieBefore) => "server died before a commit",
+                (Site::Server, Fault::DieAfter) => "server died after a commit",
+                (Site::Server, Fault::DiskFull) => "server disk was full",
+            };
+            self.coverage.count(Section::Store, name);
+        }
+        done?;
+        if fault == Fault::DiskFull {
+            // The next transaction finds room again.
+            match site {
+                Site::Client => self.devices[i].book.drop_draft("").map_err(unexpected)?,
+                Site::Server => self.server.tidy(),
+            }
+            fault::unlimit();
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_clock(&mut self, machine: usize, dice: &mut Dice) {
+        let by = match self.skews.remove(&machine) {
+            Some(skew) => -skew,
+            None => {
+                let skew = if dice.chance(50) { TEN_YEARS_MS } else { -TEN_YEARS_MS };
+                self.skews.insert(machine, skew);
+                skew
+            }
+        };
+        if machine == SERVER_CLOCK { self.server.world.pass(by) } else { self.devices[machine].world.pass(by) }
+    }
+
+    pub(super) fn put_back(&mut self) {
+        if !self.server.put_back() {
+            return;
+        }
+        self.network.put_back = true;
+        self.model.unknown.clear();
+        for ws in 0..2 {
+            let documents = self.server.documents(ws);
+            let mut stranded = false;
+            for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
+                let there = token.is_in(&documents);
+                let author = self.devices.get(token.store);
+                let pushes_again =
+                    author.is_some_and(|author| author.life == token.life && !self.model.forked.contains(&author.lineage));
+                if !there && !pushes_again {
+                    token.fate = Fate::MayBeLost;
+                    stranded = true;
+                }
+            }
+            // Edits without a word of their own (a tag taken away) may be gone too.
+            let copies = self.devices.iter().any(|device| device.ws == ws && self.model.forked.contains(&device.lineage));
+            self.model.stranded[ws] |= stranded || copies;
+        }
+        let revoked: Vec<bool> =
+            self.devices.iter().map(|device| device.id().is_some_and(|id| self.server.is_revoked(device.ws, &id))).collect();
+        for (device, revoked) in self.devices.iter_mut().zip(revoked) {
+            device.revoked = revoked;
+        }
+    }
+
+    pub(super) fn restore_phone(&mut self, i: usize, noticed: bool) -> Check {
+        let device = &mut self.devices[i];
+        let Some(backup) = &device.backup else { return Ok(()) };
+        let (book, tokens) = (backup.book.clone(), backup.tokens);
+        device.close();
+        device.put_back(&book);
+        device.drafts.clear();
+        device.seen = None;
+        // The copy may be from before it joined: the device finds out when it syncs.
+        if noticed {
+            device.reincarnate();
+        }
+        device.open().map_err(unexpected)?;
+        device.joins = false;
+        device.backup = None;
+        let (store, ws, lineage) = (device.index, device.ws, device.lineage);
+        self.model.forked.insert(lineage);
+        let documents = self.server.documents(ws);
+        for token in self.model.tokens.iter_mut().skip(tokens).filter(|token| token.store == store) {
+            let there = token.is_in(&documents);
+            if !there && token.fate == Fate::Kept {
+                token.fate = Fate::MayBeLost;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn copy_phone(&mut self, i: usize, noticed: bool) -> Check {
+        if self.devices.len() >= MAX_DEVICES {
+            return Ok(());
+        }
+        self.devices[i].close();
+        let book = self.devices[i].bytes();
+        let (ws, person, vault, lineage) = {
+            let device = &self.devices[i];
+            (device.ws, device.person, device.vault.clone(), device.lineage)
+        };
+        let mut copy = self.new_device(ws, person, Some(&book));
+        if !noticed {
+            // It was opened as another store just now; that was not the copy that is meant.
+            copy.close();
+            copy.put_back(&book);
+            copy.vault = vault;
+            copy.open().map_err(unexpected)?;
+        }
+        copy.lineage = lineage;
+        copy.life = self.devices[i].life + u32::from(noticed);
+        copy.joins = self.devices[i].joins;
+        copy.revoked = self.devices[i].revoked;
+        self.model.forked.insert(lineage);
+        self.devices[i].open().map_err(unexpected)?;
+        self.devices.push(copy);
+        Ok(())
+    }
+
+    pub(super) fn revoke(&mut self, i: usize) {
+        let Some(id) = self.devices[i].id() else { return };
+        if self.server.revoke(self.devices[i].ws, &id) {
+            self.devices.iter_mut().filter(|device| device.id().as_deref() == Some(&id)).for_each(|device| device.revoked = true);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! What users do with their books, and what they may expect at once.
+
+use roadbook_core::Error;
+use roadbook_core::book::{Change, Finding};
+use roadbook_core::env::Env as _;
+use roadbook_core::fault::{self, Site};
+use roadbook_core::id::RecordId;
+use roadbook_core::record::{FieldValue, Kind};
+use roadbook_core::value::{Register as _, Scalar};
+
+use super::coverage::Section;
+use super::device::told;
+use super::disk::PEOPLE;
+use super::edits::{self, Form};
+use super::model::{Fate, Token, lineage, words};
+use super::peer::card_uid;
+use super::world::{Sim, unexpected};
+use super::{Check, Dice, Failure};
+
+impl Sim<'_> {
+    pub(super) fn word(&mut self, i: usize) -> String {
+        let device = &self.devices[i];
+        self.model.word(device.ws, device.lineage)
+    }
+
+    /// Notes that a user was told that an edit is kept.
+    pub(super) fn acknowledged(&mut self, i: usize, record: RecordId, text: String) {
+        let device = &mut self.devices[i];
+        if let Some(live) = &mut device.live
+            && !std::mem::replace(&mut live.edited, true)
+        {
+            self.coverage.count(Section::Seen, "edit during a sync");
+        }
+        let (store, life, ws) = (device.index, device.life, device.ws);
+        self.coverage.count(Section::Seen, "edit acknowledged");
+        self.model.tokens.push(Token { text, store, life, ws, record, fate: Fate::Kept });
+    }
+
+    /// The value of a call; `None` where it failed as calls may fail. A dead process begins again.
+    pub(super) fn done<T>(&mut self, i: usize, result: roadbook_core::Result<T>) -> Check<Option<T>> {
+        let error = match result {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
+        };
+        if fault::dead(Site::Client) {
+            fault::disarm();
+            self.devices[i].restart();
+            return Ok(None);
+        }
+        if matches!(error, Error::NoSpace) && fault::limited() {
+            self.coverage.count(Section::Error, "no space");
+            return Ok(None);
+        }
+        let Some(name) = told(&error) else { return Err(unexpected(error)) };
+        self.coverage.count(Section::Error, name);
+        Ok(None)
+    }
+
+    pub(super) fn open_any(&mut self, i: usize, dice: &mut Dice) -> Check<Option<Form>> {
+        let found = edits::any_record(&self.devices[i].book, dice);
+        let Some(Some(record)) = self.done(i, found)? else { return Ok(None) };
+        let form = edits::open(&self.devices[i].book, record);
+        self.done(i, form)
+    }
+
+    pub(super) fn save(&mut self, i: usize, form: &Form, word: String) -> Check<Option<Form>> {
+        let saved = edits::save(&self.devices[i].book, form);
+        let saved = self.done(i, saved)?;
+        if saved.is_some() {
+            self.acknowledged(i, edits::link(form).id, word);
+        }
+        Ok(saved)
+    }
+
+    pub(super) fn create(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let word = self.word(i);
+        let form = edits::new_form(&self.devices[i].book, Kind::ALL[dice.below(3)], word.clone());
+        self.save(i, &form, word).map(|_| ())
+    }
+
+    pub(super) fn edit(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(mut form) = self.open_any(i, dice)? else { return self.create(i, dice) };
+        if dice.chance(25) && self.devices[i].forms.len() < 6 {
+            self.devices[i].forms.push(form.clone());
+        }
+        let word = self.word(i);
+        edits::touch(&self.devices[i].book, &mut form, &word, dice);
+        let Some(mut form) = self.save(i, &form, word)? else { return Ok(()) };
+        if dice.chance(30) {
+            // The form stays open and goes on from what the save gave.
+            let word = self.word(i);
+            edits::touch(&self.devices[i].book, &mut form, &word, dice);
+            self.save(i, &form, word)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stale(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let at = dice.below(self.devices[i].forms.len());
+        let Some(mut form) = self.devices[i].forms.get(at).cloned() else { return self.edit(i, dice) };
+        if dice.chance(50) {
+            self.devices[i].forms.remove(at);
+        }
+        let word = self.word(i);
+        edits::touch(&self.devices[i].book, &mut form, &word, dice);
+        self.save(i, &form, word).map(|_| ())
+    }
+
+    pub(super) fn double(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(mut form) = self.open_any(i, dice)? else { return Ok(()) };
+        let word = self.word(i);
+        edits::touch(&self.devices[i].book, &mut form, &word, dice);
+        if self.save(i, &form, word.clone())?.is_none() {
+            return Ok(());
+        }
+        let pending = |sim: &Self| sim.devices[i].book.status().map(|status| status.pending_changes).map_err(unexpected);
+        let before = pending(self)?;
+        let again = edits::save(&self.devices[i].book, &form);
+        let Some(again) = self.done(i, again)? else { return Ok(()) };
+        if pending(self)? != before || edits::times(&again, &word) > 1 {
+            return Err(Failure::new("double save", format!("device {i} wrote a form twice")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_fields(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let record = edits::link(&form);
+        let word = self.word(i);
+        let field = if record.kind == Kind::Contact { "organization" } else { "title" };
+        let field = if dice.chance(30) { format!("tags/{word}") } else { field.to_owned() };
+        let scalar = if field.starts_with("tags/") { Scalar::Bool(true) } else { Scalar::from(word.as_str()) };
+        let set = self.devices[i].book.set_fields(record.id, &[(field, scalar)]);
+        if self.done(i, set)?.is_some() {
+            self.acknowledged(i, record.id, word);
+        }
+        Ok(())
+    }
+
+    /// How the moment of a deletion stands in a record.
+    pub(super) fn moment(&self, i: usize) -> String {
+        Some(self.devices[i].world.now()).to_scalar().as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn delete(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let living = edits::values(&form).is_some_and(|values| values.get("deleted").is_some_and(FieldValue::is_empty));
+        let (record, moment) = (edits::link(&form), self.moment(i));
+        let deleted = self.devices[i].book.delete(record.kind, record.id);
+        if self.done(i, deleted)?.is_some() && living {
+            self.acknowledged(i, record.id, moment);
+        }
+        Ok(())
+    }
+
+    /// Erases a record. Where the process died over it, it may have been done, and nobody heard.
+    pub(super) fn erase(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let record = edits::link(&form);
+        let may = self.devices[i].book.account().map_err(unexpected)?.is_none() || self.devices[i].person == PEOPLE[0];
+        let erased = self.devices[i].book.erase(record.kind, record.id);
+        if may || erased.is_ok() {
+            self.model.erase(self.devices[i].ws, record.id);
+        }
+        self.done(i, erased).map(|_| ())
+    }
+
+    pub(super) fn apply(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let mut changes: Vec<Change> = Vec::new();
+        let mut told = Vec::new();
+        for _ in 0..2 + dice.below(3) {
+            let word = self.word(i);
+            let form = match self.open_any(i, dice)? {
+                Some(mut form) if dice.chance(60) => {
+                    edits::touch(&self.devices[i].book, &mut form, &word, dice);
+                    form
+                }
+                _ => edits::new_form(&self.devices[i].book, Kind::ALL[dice.below(3)], word.clone()),
+            };
+            // Twice the same form in one action is the app's mistake.
+            if changes.iter().all(|other| edits::link(other).id != edits::link(&form).id) {
+                told.push((edits::link(&form).id, word));
+                changes.push(form);
+            }
+        }
+        let applied = self.devices[i].book.apply(&changes, "visit");
+        if self.done(i, applied)?.is_some() {
+            for (record, word) in told {
+                self.acknowledged(i, record, word);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn undo(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let mut action = None;
+        if dice.chance(30)
+            && let Some(form) = self.open_any(i, dice)?
+        {
+            let history = self.devices[i].book.history(edits::link(&form).id);
+            let history = self.done(i, history)?.unwrap_or_default();
+            let own: Vec<_> = history.iter().filter(|entry| entry.author.own).filter_map(|entry| entry.action).collect();
+            action = dice.pick(&own).copied();
+        }
+        let undone = self.devices[i].book.undo(action);
+        let Some(report) = self.done(i, undone)? else { return Ok(()) };
+        let own = self.devices[i].lineage;
+        if self.model.forked.contains(&own) {
+            return Ok(());
+        }
+        for record in &report.records {
+            let history = self.devices[i].book.history(record.id);
+            let Some(history) = self.done(i, history)? else { continue };
+            // What settling or undoing wrote may be what somebody else had written before.
+            let plain = |kind: &str| matches!(kind, "save" | "visit" | "import");
+            if !history.iter().any(|entry| entry.action == Some(report.undone) && plain(&entry.kind)) {
+                continue;
+            }
+            let entries = history.iter().filter(|entry| entry.action == Some(report.action));
+            for change in entries.flat_map(|entry| &entry.changes).filter(|change| change.field.field() != "notes") {
+                let before = change.before.as_deref().unwrap_or_default();
+                if words(before).into_iter().filter_map(lineage).any(|author| author != own) {
+                    return Err(Failure::new("undo", format!("device {i} took back {before} in {}", change.field.as_str())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn settle_conflict(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let disputed = self.devices[i].book.disputed(10);
+        let disputed = self.done(i, disputed)?.unwrap_or_default();
+        let Some(record) = dice.pick(&disputed) else { return Ok(()) };
+        let conflicts = self.devices[i].book.conflicts(record.id);
+        let conflicts = self.done(i, conflicts)?.unwrap_or_default();
+        let Some(conflict) = dice.pick(&conflicts) else { return Ok(()) };
+        let Some(value) = dice.pick(&conflict.values) else { return Ok(()) };
+        let settled = self.devices[i].book.settle(&conflict.id, &value.id);
+        self.done(i, settled).map(|_| ())
+    }
+
+    pub(super) fn retry(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let refusals = self.devices[i].book.refusals().map_err(unexpected)?;
+        let Some(refusal) = dice.pick(&refusals) else { return Ok(()) };
+        let retried = self.devices[i].book.retry(&refusal.id);
+        self.done(i, retried).map(|_| ())
+    }
+
+    pub(super) fn discard(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let refusals = self.devices[i].book.refusals().map_err(unexpected)?;
+        let Some(refusal) = dice.pick(&refusals) else { return Ok(()) };
+        let discarded = self.devices[i].book.discard(&refusal.id);
+        if self.done(i, discarded)?.is_none() {
+            return Ok(());
+        }
+        for token in self.model.tokens.iter_mut().filter(|token| token.record == refusal.record.id) {
+            let shows = |text: &str| text.contains(&token.text);
+            let named = refusal.changes.iter().any(|change| {
+                let moment = change.field.field() == "deleted" && !token.text.starts_with('w');
+                moment || shows(change.field.as_str()) || change.after.as_deref().is_some_and(shows)
+            });
+            if named {
+                token.fate = Fate::Discarded;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn draft(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let name = format!("form-{}", dice.below(2));
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let device = &mut self.devices[i];
+        let found = device.book.draft(&name).map_err(unexpected)?.map(|draft| draft.record);
+        if let Some(kept) = device.drafts.get(&name)
+            && found.as_ref() != Some(kept)
+            && !self.model.erased.contains_key(&edits::link(kept).id)
+        {
+            return Err(Failure::new("draft", format!("device {i} has another draft than was kept")));
+        }
+        let kept = device.book.keep_draft(&name, &form);
+        if self.done(i, kept)?.is_some() {
+            self.devices[i].drafts.insert(name, form);
+        }
+        Ok(())
+    }
+
+    pub(super) fn import(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let mut file = String::new();
+        let mut cards = Vec::new();
+        for _ in 0..1 + dice.below(3) {
+            let (uid, word) = (card_uid(dice.below(6)), self.word(i));
+            file.push_str(&format!(
+                "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{uid}\r\nFN:Card {word}\r\nN:{word};Card;;;\r\nEMAIL:{word}@example.com\r\nEND:VCARD\r\n"
+            ));
+            cards.push((RecordId::derived(&[b"vcard uid", uid.as_bytes()]), word));
+        }
+        let imported = self.devices[i].book.import_vcard("cards.vcf", file.as_bytes(), None, &|_| true);
+        if self.done(i, imported)?.is_none() {
+            return Ok(());
+        }
+        for (record, word) in cards {
+            // What people changed in a record is not overwritten by a card.
+            let shows = self.devices[i]
+                .book
+                .to_json(record)
+                .is_ok_and(|json| json.values().any(|value| value.to_string().contains(&word)));
+            if shows {
+                self.acknowledged(i, record, word);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn lists(&mut self, i: usize) -> Check {
+        for kind in Kind::ALL {
+            for deleted in [false, true] {
+                let listed = edits::list(&self.devices[i].book, kind, "", deleted, 1000);
+                self.done(i, listed)?;
+            }
+        }
+        let people = self.devices[i].book.people().map_err(unexpected)?;
+        if people.len() > PEOPLE.len() {
+            return Err(Failure::new("workspace", format!("device {i} knows {} people", people.len())));
+        }
+        Ok(())
+    }
+
+    /// Verifies all that came unopened.
+    pub(super) fn verify_all(&mut self, i: usize) -> Check {
+        for _ in 0..20 {
+            let left = self.devices[i].book.verify_some(1000);
+            match self.done(i, left)? {
+                Some(0) | None => return Ok(()),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn search(&mut self, i: usize, dice: &mut Dice) -> Check {
+        self.verify_all(i)?;
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let (record, Some(values)) = (edits::link(&form), edits::values(&form)) else { return Ok(()) };
+        let field = if record.kind == Kind::Contact { "family_name" } else { "title" };
+        let (Some(FieldValue::Register(shown)), Some(FieldValue::Register(deleted))) = (values.get(field), values.get("deleted"))
+        else {
+            return Ok(());
+        };
+        let Some(word) = words(shown.as_str().unwrap_or_default()).first().map(|word| (*word).to_owned()) else { return Ok(()) };
+        if !deleted.is_null() {
+            return Ok(());
+        }
+        let found = self.devices[i].book.search(&word, 50);
+        let found = self.done(i, found)?.unwrap_or_default();
+        if found.iter().any(|found| found.record == record) {
+            return Ok(());
+        }
+        Err(Failure::new("search", format!("device {i} does not find {record} by {word}")))
+    }
+
+    pub(super) fn read(&mut self, i: usize, dice: &mut Dice) -> Check {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let id = edits::link(&form).id;
+        let history = self.devices[i].book.history(id);
+        self.done(i, history)?;
+        let json = self.devices[i].book.to_json(id);
+        self.done(i, json)?;
+        let conflicts = self.devices[i].book.conflicts(id);
+        self.done(i, conflicts).map(|_| ())
+    }
+
+    pub(super) fn check_store(&mut self, i: usize) -> Check {
+        self.verify_all(i)?;
+        let findings = self.devices[i].book.check();
+        let findings = self.done(i, findings)?.unwrap_or_default();
+        // A record that came damaged is fetched again; that is what the end looks at.
+        match findings.into_iter().find(|finding| !matches!(finding, Finding::Unreadable { .. })) {
+            Some(finding) => Err(Failure::new("rows", format!("device {i}: {finding:?}"))),
+            None => Ok(()),
+        }
+    }
+}
