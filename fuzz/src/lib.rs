@@ -23,6 +23,8 @@ pub mod seeds;
 mod still;
 mod targets;
 
+pub use targets::groups_that_pass;
+
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

@@ -19,7 +19,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,7 +29,7 @@ impl Random {
 
     /// A number below `end`; 0 where that is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % (end.max(1) as u64)).expect("below a usize")
+        usize::try_from(self.number() % (end.max(1) as u64)).expect("below a usize")
     }
 
     /// An input made of one of `corpus` by some changes, or of nothing but chance.
@@ -46,7 +46,7 @@ impl Random {
     }
 
     fn byte(&mut self) -> u8 {
-        if self.below(3) == 0 { EDGES[self.below(EDGES.len())] } else { self.next() as u8 }
+        if self.below(3) == 0 { EDGES[self.below(EDGES.len())] } else { self.number() as u8 }
     }
 
     fn range(&mut self, len: usize) -> std::ops::Range<usize> {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use roadbook_fuzz::mutate::Random;
-use roadbook_fuzz::{TARGETS, Target, keep_panics_quiet, memory};
+use roadbook_fuzz::{TARGETS, Target, groups_that_pass, keep_panics_quiet, memory};
 
 #[global_allocator]
 static COUNTING: memory::Counting = memory::Counting;
@@ -74,6 +74,24 @@ targets! {
     every_text_that_can_be_read_is_written_and_read_as_the_same: "text", 10000;
     no_envelope_unfolds_beyond_its_limit: "envelope", 4000;
     cards_are_the_same_however_they_arrive_and_after_they_were_written: "vcard", 4000;
+}
+
+#[test]
+fn what_people_write_passes_the_gate_so_that_the_target_looks_behind_it() {
+    let gate = Target::named("gate").unwrap();
+    let passing = |suffix: &str| -> Vec<usize> {
+        let seeds = (gate.seeds)();
+        seeds.iter().filter(|(name, _)| name.ends_with(suffix)).map(|(_, input)| groups_that_pass(input)).collect()
+    };
+    for written in ["-put", "-clear", "-untag", "-notes", "-many", "-types", "-boris", "-derived", "-follow", "-beside"] {
+        assert_eq!(passing(written), [1; 4], "{written}");
+    }
+    assert_eq!(passing("-merge"), [2; 4]);
+    for crafted in
+        ["-deep", "-list", "-counter", "-skeleton", "-unknown-past", "-last-counters", "-deflated", "-two-million-puts"]
+    {
+        assert_eq!(passing(crafted), [0; 4], "{crafted}");
+    }
 }
 
 #[test]

@@ -63,7 +63,9 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
         }
         None => println!("There is no build of OpenSSL in {} yet: the first build takes some minutes more.", target.display()),
     }
-    println!("The instrumented build is one of its own, SQLCipher included: ten minutes the first time, one later.");
+    println!(
+        "The instrumented build is one of its own, SQLCipher without OpenSSL included: some minutes the first time, one later."
+    );
     sh::run(&mut cargo)?;
     println!("built in {}", shown(start.elapsed()));
     Ok(folder.join(host).join("fuzz/roadbook-fuzz"))

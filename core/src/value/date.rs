@@ -100,7 +100,8 @@ impl ZonedPlan {
                 let offset_minutes = found.offset().fix().local_minus_utc() / 60;
                 return (Instant { ms: found.timestamp_millis(), offset_minutes }, false);
             }
-            local += chrono::Duration::minutes(15);
+            let Some(later) = local.checked_add_signed(chrono::Duration::minutes(15)) else { break };
+            local = later;
         }
         (Instant { ms: self.local.and_utc().timestamp_millis(), offset_minutes: 0 }, true)
     }
@@ -122,7 +123,7 @@ impl FromStr for ZonedPlan {
             return Err(not_a_date(text));
         }
         let local = NaiveDateTime::parse_from_str(local, "%Y-%m-%dT%H:%M").map_err(|_| not_a_date(text))?;
-        // The parser also takes years to which nothing can be added, and such as do not sort as they follow.
+        // The parser also takes years that do not sort as they follow.
         if !(0..=9999).contains(&local.year()) {
             return Err(not_a_date(text));
         }
@@ -204,7 +205,7 @@ mod tests {
         for text in ["1700000000000+120", "-5-300", "0+0"] {
             assert_eq!(text.parse::<Instant>().map(|at| at.to_string()), Ok(text.to_owned()));
         }
-        let years = ["+12345-1-1", "-999-01-01", "+262142-12-31T23:59[Asia/Tokyo]", "-0001-12-31T09:00[UTC]"];
+        let years = ["+12345-1-1", "-999-01-01", "+262142-12-31T23:59[America/New_York]", "-0001-12-31T09:00[UTC]"];
         for text in ["", "-", "2026-13-01", "2026-1-1", "12é", "2026-12-31T09:00[]"].into_iter().chain(years) {
             assert!(text.parse::<Due>().is_err() && text.parse::<Instant>().is_err(), "{text}");
         }
@@ -219,5 +220,7 @@ mod tests {
         // 02:30 does not exist on this day: the plan moves to 03:00, the first time after the gap.
         assert_eq!(at("2026-03-29T02:30[Europe/Berlin]").0.to_rfc3339(), "2026-03-29T03:00:00+02:00");
         assert!(at("2026-03-29T02:30[GMT+03:00]").1, "an unknown zone is flagged");
+        let last = ZonedPlan { local: NaiveDateTime::MAX, zone: "America/New_York".into() };
+        assert!(last.instant().1, "beyond the end of the calendar there is no zone");
     }
 }

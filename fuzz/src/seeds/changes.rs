@@ -3,6 +3,7 @@
 use automerge::transaction::Transactable as _;
 use automerge::{AutoCommit, Change, ObjType, ROOT, ScalarValue};
 use roadbook_core::document::{Document, seal_envelope};
+use roadbook_core::gate::admit;
 
 use super::Seeds;
 use crate::changes::{NEXT_GROUP, WHOLE};
@@ -23,14 +24,29 @@ pub fn part(first: u8, sealed: &[u8]) -> Vec<u8> {
     [&[first], after_counters(content(&sealed[1..]))].concat()
 }
 
+/// Writes into the notes, where the record has some, and into a field of the workspace.
+fn write(doc: &mut AutoCommit, at: usize, deleted: isize, text: &str) {
+    if let Some(notes) = notes(doc) {
+        doc.splice_text(&notes, at, deleted, text).unwrap();
+    }
+    doc.put(ROOT, "x/size", text).unwrap();
+}
+
+/// Three changes, each on the one before: what is written refers to places by their numbers, so that single changes cannot be
+/// put after each other.
+fn in_a_row(document: &Document) -> Vec<u8> {
+    let mut document = document.clone();
+    let mut parts = Vec::new();
+    for text in ["first ", "second ", "third "] {
+        let sealed = change(&document, &ANNA, |doc| write(doc, 4, 3, text));
+        parts.push(part(0, &sealed));
+        document = admit(&document, &[&sealed], &|_| true).unwrap().document;
+    }
+    join(&parts)
+}
+
 /// Changes that people and other programs may make on a record, with the first byte of their part.
 pub fn parts(document: &Document) -> Vec<(&'static str, Vec<u8>)> {
-    let write = |doc: &mut AutoCommit, at: usize, deleted: isize, text: &str| {
-        if let Some(notes) = notes(doc) {
-            doc.splice_text(&notes, at, deleted, text).unwrap();
-        }
-        doc.put(ROOT, "x/size", text).unwrap();
-    };
     let anna = |first: u8, edit: &dyn Fn(&mut AutoCommit)| part(first, &change(document, &ANNA, |doc| edit(doc)));
     vec![
         ("put", anna(0, &|doc| doc.put(ROOT, "x/size", "small").unwrap())),
@@ -49,12 +65,12 @@ pub fn parts(document: &Document) -> Vec<(&'static str, Vec<u8>)> {
             "types",
             anna(0, &|doc| {
                 for (key, value) in [
-                    ("x/i", ScalarValue::Int(-7)),
-                    ("x/u", ScalarValue::Uint(u64::MAX)),
-                    ("x/f", ScalarValue::F64(0.5)),
-                    ("x/t", ScalarValue::Timestamp(1)),
-                    ("x/b", ScalarValue::Boolean(true)),
-                    ("x/y", ScalarValue::Bytes(vec![0xff; 9])),
+                    ("of_i", ScalarValue::Int(-7)),
+                    ("of_u", ScalarValue::Uint(u64::MAX)),
+                    ("of_f", ScalarValue::F64(0.5)),
+                    ("of_t", ScalarValue::Timestamp(1)),
+                    ("of_b", ScalarValue::Boolean(true)),
+                    ("of_y", ScalarValue::Bytes(vec![0xff; 9])),
                     ("deleted", ScalarValue::Str("1790000000000+60".into())),
                 ] {
                     doc.put(ROOT, key, value).unwrap();
@@ -169,7 +185,7 @@ pub fn gate() -> Seeds {
             part[0] |= ON_START;
             part
         };
-        add("follow", join(&[named("put"), named("notes"), named("untag")]));
+        add("follow", in_a_row(document));
         add("merge", join(&[named("notes"), second("boris")]));
         add("beside", join(&[named("put"), on_start("boris"), on_start("derived")]));
     }

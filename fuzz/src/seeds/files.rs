@@ -29,7 +29,7 @@ pub fn text() -> Seeds {
             &[
                 "2026-12-31T09:00[Europe/Berlin]",
                 "2026-03-29T02:30[Europe/Berlin]",
-                "+262142-12-31T23:59[Asia/Tokyo]",
+                "+262142-12-31T23:59[America/New_York]",
                 "-262143-01-01T00:00[America/New_York]",
                 "2026-01-01T00:00[No/Where]",
             ],

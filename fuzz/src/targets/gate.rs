@@ -10,10 +10,20 @@ use crate::changes;
 use crate::parts::{choice, split};
 use crate::records::{KINDS, in_use};
 
-pub fn run(input: &[u8]) {
+/// How many groups of an input pass, so that it can be told whether good inputs are still good.
+pub fn passing(input: &[u8]) -> usize {
+    alone(input).into_iter().flatten().count()
+}
+
+/// The two groups of an input, as far as they pass alone.
+fn alone(input: &[u8]) -> [Option<Passed>; 2] {
     let (kind, rest) = choice(input);
     let document = in_use(KINDS[usize::from(kind) % KINDS.len()]);
-    let [first, second] = changes::groups(document, &split(rest)).map(|group| admitted(document, &group));
+    changes::groups(document, &split(rest)).map(|group| admitted(document, &group))
+}
+
+pub fn run(input: &[u8]) {
+    let [first, second] = alone(input);
     for passed in [&first, &second].into_iter().flatten() {
         readable::check(&passed.document);
     }

@@ -17,6 +17,7 @@ use crate::{Target, seeds};
 
 pub use device::form as device_form;
 pub use document::WHOLE as WHOLE_DOCUMENT;
+pub use gate::passing as groups_that_pass;
 pub use lists::PLAIN as PLAIN_TOKEN;
 pub use sync::flag as sync_flag;
 
