@@ -343,3 +343,34 @@ fn a_refused_edit_is_shown_though_a_copy_of_the_store_wrote_in_its_place() {
     assert_eq!(anna.book.get::<Contact>(id).unwrap().job_title, "Buyer");
     assert_eq!(shown(&anna), [("job_title".to_owned(), Some("Owner".to_owned()))]);
 }
+
+#[test]
+fn an_edit_that_was_accepted_while_what_it_was_written_on_was_refused_comes_back() {
+    let world = World::new(18);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    edit(&anna, id, "Buyer");
+    // The answer is lost; then the same group arrives damaged, together with the next edit.
+    let (authorization, request) = server.next_request(&anna);
+    server.sync_raw(&authorization, &request).unwrap();
+    edit(&anna, id, "Owner");
+    let mut damaged = false;
+    let mut session = roadbook_core::sync::Session::sync(&anna.book, None).unwrap();
+    let mut step = session.start().unwrap();
+    while let roadbook_core::sync::Step::Send(mut sent) = step {
+        if !damaged && common::path_of(&sent) == "/v1/sync" {
+            let mut message: SyncRequest = wire::decode(&sent.body).unwrap();
+            message.groups[0].items[0].change.pop();
+            sent.body = wire::encode(&message).unwrap();
+            damaged = true;
+        }
+        step = session.next(roadbook_core::sync::Event::Answered(server.send(&sent))).unwrap();
+    }
+    drop(session);
+    assert_eq!(anna.book.refusals().unwrap()[0].reason, "malformed");
+    done(server.sync(&anna));
+    done(server.sync(&anna));
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+}

@@ -277,8 +277,16 @@ impl Book {
         // Another process may have begun to write as a new one.
         let actor = identity::actor(&sql)?;
         let group = OpenGroup::new(self.env.as_ref());
-        let mut tx =
-            Tx { sql: &sql, env: self.env.as_ref(), actor, group, searched: Vec::new(), erased: false, changed: Vec::new() };
+        let mut tx = Tx {
+            sql: &sql,
+            env: self.env.as_ref(),
+            actor,
+            group,
+            searched: Vec::new(),
+            erased: false,
+            taken_out: Vec::new(),
+            changed: Vec::new(),
+        };
         let result = write(&mut tx)?;
         tx.write_search()?;
         let erased = tx.erased;

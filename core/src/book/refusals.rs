@@ -275,6 +275,7 @@ impl Tx<'_> {
             Err(error) => return Err(error),
         };
         let kind = document.definition().kind;
+        self.taken_out.push((id, stored.kind, stored.generation));
         let clean = document.without(hashes)?;
         let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
         let changes = document.changes();
@@ -311,7 +312,8 @@ impl Tx<'_> {
                 "UPDATE outbox SET state = ?1 WHERE hash = ?2 AND doc IN (SELECT doc FROM outbox WHERE state = ?3)",
                 params![OutboxState::Settled, change.hash.0, OutboxState::Refused],
             )?;
-            self.sql.execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
+            self.sql
+                .execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
             let fallen = taken_out(&document, change, &record.document);
             self.replay(&mut record, fallen)?;
         }

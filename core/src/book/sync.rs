@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use super::feed::FORM;
+use super::feed::{FORM, MISSING};
 use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::Result;
@@ -22,6 +22,8 @@ pub(crate) struct PageReport {
     pub refused: u64,
     pub held: u64,
     pub set_aside: u64,
+    /// Whether a group was accepted of which nothing waits any more.
+    pub unclaimed: bool,
     /// The groups that wait for others' changes.
     pub held_groups: Vec<Vec<u8>>,
 }
@@ -63,6 +65,12 @@ impl Book {
             let mut report = PageReport::default();
             for verdict in &page.verdicts {
                 tx.apply_verdict(verdict, &mut report)?;
+            }
+            if report.unclaimed {
+                // The server took what went with a refused edit just now, and will not send it: it takes it for known here.
+                for (id, kind, generation) in std::mem::take(&mut tx.taken_out) {
+                    tx.set_aside(id, kind, generation, MISSING, &[])?;
+                }
             }
             for entry in &page.entries {
                 tx.apply_entry(entry, &mut report)?;
@@ -147,6 +155,7 @@ impl Tx<'_> {
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;
                 report.pushed += changes;
+                report.unclaimed |= changes == 0;
             }
             Outcome::Held | Outcome::Other(_) => {
                 report.held += changes;

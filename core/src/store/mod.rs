@@ -37,6 +37,8 @@ pub(crate) struct Tx<'a> {
     pub searched: Vec<SearchChange>,
     /// Whether a record was erased: what the indexes and the log still hold of it goes with this transaction.
     pub erased: bool,
+    /// Records that own changes were taken out of: id, code of the kind, generation.
+    pub taken_out: Vec<(RecordId, u16, u32)>,
     /// Records that changed, for observers.
     pub changed: Vec<(Kind, RecordId)>,
 }

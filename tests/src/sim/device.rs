@@ -135,12 +135,25 @@ impl Device {
 
     /// The documents of the store.
     pub fn documents(&self) -> Documents {
-        let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
-        conn.execute_batch(&self.vault.key.pragma()).expect("the key");
-        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
+        let conn = self.raw();
         let mut statement = conn.prepare("SELECT id, kind, bytes FROM doc").expect("a query");
         let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))));
         rows.and_then(Iterator::collect).expect("documents")
+    }
+
+    fn raw(&self) -> rusqlite::Connection {
+        let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
+        conn.execute_batch(&self.vault.key.pragma()).expect("the key");
+        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
+        conn
+    }
+
+    /// The generations of the records that were erased.
+    pub fn erased(&self) -> BTreeMap<RecordId, u32> {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT id, gen FROM doc WHERE gen > 0").expect("a query");
+        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)));
+        rows.and_then(Iterator::collect).expect("generations")
     }
 
     /// The device's id on the server.

@@ -1,6 +1,6 @@
 //! The quiet end of a seed, and what must hold then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{AutoCommit, ROOT, ReadDoc as _};
 use roadbook_core::book::{Author, HistoryEntry};
@@ -107,7 +107,10 @@ impl Sim<'_> {
             |name: &str, ids: Vec<RecordId>| if ids.is_empty() { String::new() } else { format!("; only {name}: {ids:?}") };
         let here = mine.keys().filter(|id| !theirs.contains(id)).copied().collect();
         let there = theirs.iter().filter(|id| !mine.contains_key(id)).copied().collect();
-        only("here", here) + &only("there", there)
+        let erased = self.server.erased(device.ws);
+        let mine: BTreeMap<RecordId, u32> = device.erased();
+        let differs = if mine == erased { String::new() } else { format!("; generations here {mine:?}, there {erased:?}") };
+        only("here", here) + &only("there", there) + &differs
     }
 
     /// Every row shows its document.
