@@ -99,6 +99,7 @@ impl Tx<'_> {
         };
         let waiting = if present.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
         if waiting.is_empty()
+            && !OutboxItem::has_refused(self.sql, id)?
             && healthy.is_none()
             && let Some(values) = usable_row(kind, entry)
         {
@@ -116,6 +117,7 @@ impl Tx<'_> {
         let passed = gate::admit(&document, &local, &|_| true).map_err(|_| Aside::Reason("merge"))?;
         self.make_room(existing.as_ref(), entry)?;
         self.put_doc(id, entry.generation, &passed.document, None)?;
+        self.forget_taken(id, &passed.document)?;
         Ok(self.forget_set_aside(id)?)
     }
 
@@ -129,6 +131,18 @@ impl Tx<'_> {
             },
             None => Ok(()),
         }
+    }
+
+    /// Forgets refusals of edits that the server has all the same: it took them, and its answer was lost before it saw the
+    /// same group damaged.
+    fn forget_taken(&self, id: RecordId, document: &Document) -> Result<()> {
+        if !OutboxItem::has_refused(self.sql, id)? {
+            return Ok(());
+        }
+        for item in OutboxItem::refused_with_past(self.sql, id)?.iter().filter(|item| document.contains(&item.hash)) {
+            self.sql.execute("DELETE FROM outbox WHERE n = ?1", [item.n])?;
+        }
+        Ok(())
     }
 
     /// Inserts a record by the row that came with it; its document is opened when it is needed.
@@ -187,6 +201,7 @@ impl Tx<'_> {
         if stored.known_kind().is_some() {
             let before = if planted(Plant::StaleRow) { &passed.document } else { &document }.read(None).values;
             self.put_doc(id, stored.generation, &passed.document, Some(&before))?;
+            self.forget_taken(id, &passed.document)?;
         } else {
             self.write_doc(&DocRow {
                 id,

@@ -103,6 +103,12 @@ impl OutboxItem {
         Self::select(conn, "WHERE state <> ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
+    /// Whether there are refused edits of a record, decided or not.
+    pub fn has_refused(conn: &Connection, doc: RecordId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state <> ?2)";
+        Ok(conn.prepare_cached(sql)?.query_row(params![doc.as_bytes(), OutboxState::Waiting], |row| row.get(0))?)
+    }
+
     /// The refused edits, oldest first.
     pub fn refused(conn: &Connection) -> Result<Vec<Self>> {
         Self::select(conn, "WHERE state = ?1 ORDER BY n", [OutboxState::Refused])
