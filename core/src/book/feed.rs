@@ -59,7 +59,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps what came for a record and could not be taken.
+    /// Keeps what came for a record and could not be taken. Without bytes it is a wish only: nothing came, and the record is
+    /// asked for, in case the server has it.
     pub(super) fn set_aside(&self, id: RecordId, kind: u16, generation: u32, reason: &str, bytes: &[u8]) -> Result<()> {
         self.sql
             .prepare_cached("INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?

@@ -57,7 +57,7 @@ impl Book {
                 refused: count(&format!("SELECT count(*) FROM outbox WHERE state = {refused}"))?,
                 disputed: count("SELECT count(*) FROM doc WHERE disputed > 0")?,
                 unreadable: count(&format!(
-                    "SELECT count(*) FROM (SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine)"
+                    "SELECT count(*) FROM (SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE length(bytes) > 0)"
                 ))?,
                 records: count("SELECT count(*) FROM doc")?,
                 synced_at_ms: moment(Meta::SyncedAt)?,
