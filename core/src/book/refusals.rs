@@ -10,7 +10,9 @@ use super::Book;
 use super::feed::MISSING;
 use super::history::FieldChange;
 use super::identity::is_own;
-use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, difference, open_envelope};
+use crate::document::{
+    ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, Rewritten, difference, open_envelope,
+};
 use crate::error::{Error, ProblemCode, Result};
 use crate::fault::{Plant, planted};
 use crate::id::RecordId;
@@ -171,13 +173,18 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
     }
     let wanted = |change: &ChangeEntry| items.iter().any(|item| item.hash == change.hash);
     let target = here.map_or_else(|| Document::new(kind.definition()), Ok)?;
-    Ok(scratch.changes().iter().filter(|change| wanted(change)).map(|change| taken_out(&scratch, change, &target)).collect())
+    Ok(scratch
+        .changes()
+        .iter()
+        .filter(|change| wanted(change))
+        .map(|change| taken_out(&scratch, change, &target, &Rewritten::new()))
+        .collect())
 }
 
 /// A change of `from` as an edit on `target`, which lacks it: at the nearest of its ancestors that `target` has.
-fn taken_out(from: &Document, change: &ChangeEntry, target: &Document) -> Fallen {
+fn taken_out(from: &Document, change: &ChangeEntry, target: &Document, again: &Rewritten) -> Fallen {
     let (before, after) = from.around(change);
-    let base = from.ancestors_in(&change.deps, target);
+    let base = from.ancestors_in(&change.deps, target, again);
     let there = target.read(Some(&base)).values;
     let mut edits = difference(&before, &after);
     for edit in &mut edits {
@@ -212,8 +219,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes edits again, as a change of this store, at the version that they were made on.
-    fn replay(&mut self, record: &mut Replayed, fallen: Fallen) -> Result<()> {
+    /// Writes edits again, as a change of this store, at the version that they were made on. Gives the changes that stand
+    /// for them now.
+    fn replay(&mut self, record: &mut Replayed, fallen: Fallen) -> Result<Vec<ChangeHash>> {
         let Fallen { edits, base, message } = fallen;
         let own = |actor| is_own(self.sql, actor).unwrap_or(false);
         let formed = BTreeMap::new();
@@ -225,7 +233,8 @@ impl Tx<'_> {
             self.keep_written(record.id, record.generation, &record.document, before.as_ref(), &message, &written)?;
             record.is_new = false;
         }
-        Ok(())
+        let hashes: Vec<ChangeHash> = written.iter().map(|change| change.hash).collect();
+        Ok(if hashes.is_empty() { base } else { hashes })
     }
 
     /// Takes a refused group out of the records. Later edits that built on it are written again under `self.actor`,
@@ -306,6 +315,7 @@ impl Tx<'_> {
             return Ok(());
         }
         let mut record = Replayed { id, generation: stored.generation, document: clean, is_new: unmade };
+        let mut again = Rewritten::new();
         for change in fallen {
             // Refused changes may have been written on it: then its bytes stay as long as they do.
             self.sql.execute(
@@ -314,8 +324,8 @@ impl Tx<'_> {
             )?;
             self.sql
                 .execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
-            let fallen = taken_out(&document, change, &record.document);
-            self.replay(&mut record, fallen)?;
+            let fallen = taken_out(&document, change, &record.document, &again);
+            again.insert(change.hash, self.replay(&mut record, fallen)?);
         }
         Ok(())
     }

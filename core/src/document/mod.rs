@@ -27,7 +27,7 @@ pub(crate) use read::{Counters, MAX_KEY};
 pub use skeleton::Skeleton;
 pub use version::Version;
 pub(crate) use version::{hash_bytes, hashes};
-pub(crate) use write::{Context, carried_over, shared};
+pub(crate) use write::{Context, Rewritten, carried_over, shared};
 pub use write::{KeyEdit, Written};
 
 use automerge::Automerge;

@@ -71,6 +71,9 @@ pub struct Written {
     pub keys: Vec<String>,
 }
 
+/// Changes that were written again, with those that stand for them now.
+pub(crate) type Rewritten = HashMap<ChangeHash, Vec<ChangeHash>>;
+
 /// What stands around a save.
 pub(crate) struct Context<'a> {
     /// The heads that the form was read at.
@@ -190,12 +193,15 @@ impl Document {
     }
 
     /// The nearest ancestors of a change with these dependencies that `target` holds; its skeleton where there are none.
-    pub(crate) fn ancestors_in(&self, deps: &[ChangeHash], target: &Self) -> Vec<ChangeHash> {
+    /// What was written again stands for what it was before: `again` says as what.
+    pub(crate) fn ancestors_in(&self, deps: &[ChangeHash], target: &Self, again: &Rewritten) -> Vec<ChangeHash> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         let mut todo = deps.to_vec();
         while let Some(hash) = todo.pop() {
-            if target.contains(&hash) {
+            if let Some(present) = again.get(&hash) {
+                found.extend(present);
+            } else if target.contains(&hash) {
                 found.push(hash);
             } else if seen.insert(hash)
                 && let Some(meta) = self.am.get_change_meta_by_hash(&hash)
