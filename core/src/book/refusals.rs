@@ -64,7 +64,9 @@ impl Book {
                 let Some(first) = items.first() else { continue };
                 let Some(kind) = Kind::from_code(first.kind) else { continue };
                 let mut changes = Vec::new();
-                for edit in fallen(conn, &items)?.into_iter().flat_map(|fallen| fallen.edits) {
+                let wanted = with_refused(conn, &items)?;
+                let edits = wanted.iter().flat_map(|(with, changes)| changes.iter().flat_map(|change| edits_of(with, change)));
+                for edit in edits {
                     let field = FieldId::from_key(edit.key());
                     let shown =
                         |scalar: Scalar| kind.definition().field(field.field()).map(|spec| spec.display(field.entry(), &scalar));
@@ -89,7 +91,7 @@ impl Book {
     pub fn retry(&self, refusal: &str) -> Result<()> {
         self.write(|tx| {
             let items = tx.refused(refusal)?;
-            let (Some(first), fallen) = (items.first(), fallen(tx.sql, &items)?) else { return Ok(()) };
+            let Some(first) = items.first() else { return Ok(()) };
             let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
             let here = StoredDoc::find(tx.sql, first.doc)?;
             if here.as_ref().map_or(0, |stored| stored.generation) < first.generation {
@@ -97,8 +99,9 @@ impl Book {
                 tx.erase(kind, first.doc)?;
                 return tx.drop_refused(&items);
             }
+            let (with, changes) = with_refused(tx.sql, &items)?.ok_or_else(gone)?;
             let other_kind = here.is_some_and(|stored| stored.kind != first.kind);
-            if other_kind || fallen.iter().all(|fallen| fallen.edits.is_empty()) {
+            if other_kind || changes.iter().all(|change| edits_of(&with, change).is_empty()) {
                 return Err(gone());
             }
             let message = tx.message(Code::replay(), Code::typed());
@@ -107,8 +110,10 @@ impl Book {
                 None => (first.generation, Document::new(kind.definition())?, true),
             };
             let mut record = Replayed { id: first.doc, generation, document, is_new };
-            for fallen in fallen {
-                tx.replay(&mut record, Fallen { message: message.clone(), ..fallen })?;
+            let mut again = Rewritten::new();
+            for change in &changes {
+                let fallen = taken_out(&with, change, &record.document, &again);
+                again.insert(change.hash, tx.replay(&mut record, Fallen { message: message.clone(), ..fallen })?);
             }
             tx.drop_refused(&items)
         })
@@ -145,11 +150,16 @@ fn refused(conn: &Connection) -> Result<Vec<Vec<OutboxItem>>> {
     Ok(together)
 }
 
-/// What refused changes of one record wanted: read from the record with all its refused changes in it. A change whose
-/// bytes fit nowhere any more gives nothing.
-fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
+/// What a change wanted, on what it was written on.
+fn edits_of(document: &Document, change: &ChangeEntry) -> Vec<KeyEdit> {
+    let (before, after) = document.around(change);
+    difference(&before, &after)
+}
+
+/// A record with all its refused changes in it, and those of `items`. Nothing where their bytes fit nowhere any more.
+fn with_refused(conn: &Connection, items: &[OutboxItem]) -> Result<Option<(Document, Vec<ChangeEntry>)>> {
     let Some((id, kind)) = items.first().and_then(|first| Some((first.doc, Kind::from_code(first.kind)?))) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     // Under the same id the server may hold a record of another kind: then the edit stands alone.
     let here = StoredDoc::find(conn, id)?.filter(|stored| stored.kind == kind.code()).and_then(|stored| stored.open().ok());
@@ -168,25 +178,19 @@ fn fallen(conn: &Connection, items: &[OutboxItem]) -> Result<Vec<Fallen>> {
             None => Document::new(kind.definition())?,
         };
         if scratch.apply(raw.iter().map(Vec::as_slice)).is_err() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
     }
     let wanted = |change: &ChangeEntry| items.iter().any(|item| item.hash == change.hash);
-    let target = here.map_or_else(|| Document::new(kind.definition()), Ok)?;
-    Ok(scratch
-        .changes()
-        .iter()
-        .filter(|change| wanted(change))
-        .map(|change| taken_out(&scratch, change, &target, &Rewritten::new()))
-        .collect())
+    let changes = scratch.changes().into_iter().filter(wanted).collect();
+    Ok(Some((scratch, changes)))
 }
 
 /// A change of `from` as an edit on `target`, which lacks it: at the nearest of its ancestors that `target` has.
 fn taken_out(from: &Document, change: &ChangeEntry, target: &Document, again: &Rewritten) -> Fallen {
-    let (before, after) = from.around(change);
     let base = from.ancestors_in(&change.deps, target, again);
     let there = target.read(Some(&base)).values;
-    let mut edits = difference(&before, &after);
+    let mut edits = edits_of(from, change);
     for edit in &mut edits {
         if let KeyEdit::Text { key, from, to } = edit
             && let Some(crate::record::FieldValue::Text(text)) = there.get(key)
