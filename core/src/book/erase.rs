@@ -6,7 +6,6 @@
 use rusqlite::params;
 
 use super::Book;
-use super::save::open_for_reading;
 use crate::access::DELETED;
 use crate::document::{Code, Context, Document, difference};
 use crate::error::{Error, Result};
@@ -41,8 +40,8 @@ impl Tx<'_> {
         let stored = StoredDoc::find(self.sql, id)?.filter(|stored| stored.kind == kind.code());
         let stored = stored.ok_or_else(|| Error::not_found(kind, id))?;
         // What cannot be opened has nothing that could stay, and can be erased all the same.
-        let old = match open_for_reading(self.sql, definition, id) {
-            Ok((_, document)) => document.read(None).values,
+        let old = match stored.open() {
+            Ok(document) => document.read(None).values,
             Err(Error::Unreadable(_)) => Values::empty(definition),
             Err(error) => return Err(error),
         };

@@ -117,6 +117,7 @@ pub(super) fn judge(view: &dyn View, device: DeviceId, request: &SyncRequest) ->
         member,
         docs: &request.docs,
         slots: HashMap::new(),
+        newest: HashMap::new(),
         read: HashMap::new(),
         actors: RefCell::new(Actors::default()),
         out: Judged { member: Some(member), seq: view.workspace()?.seq, ..Judged::default() },
@@ -191,6 +192,8 @@ struct Judge<'a> {
     member: Member,
     docs: &'a [PushDoc],
     slots: HashMap<(RecordId, u32), Slot>,
+    /// The newest generation of each record that a group before was accepted in.
+    newest: HashMap<RecordId, u32>,
     read: HashMap<RecordId, Option<DocHead>>,
     actors: RefCell<Actors>,
     out: Judged,
@@ -288,8 +291,7 @@ impl Judge<'_> {
         if doc.kind == Kind::Unknown.code() || doc.generation > MAX_GENERATION {
             return Err(Refused::Group.into());
         }
-        let accepted = self.slots.iter().filter(|((other, _), slot)| *other == id && slot.changed.is_some());
-        if accepted.map(|((_, generation), _)| *generation).max().is_some_and(|generation| generation > doc.generation) {
+        if self.newest.get(&id).is_some_and(|newest| *newest > doc.generation) {
             return Err(Refused::Erased.into());
         }
         if let Some(slot) = self.slots.get(&(id, doc.generation)) {
@@ -364,6 +366,7 @@ impl Judge<'_> {
             let first = slot.changed.as_ref().map_or(number, |(_, first, _)| *first);
             slot.document = passed.document;
             slot.is_there = true;
+            self.newest.insert(place.0, place.1);
             slot.changed = Some((passed.saved, first, number));
         }
         if changes.is_empty() {
