@@ -80,6 +80,9 @@ mod off {
 
     use super::{Plant, Site};
 
+    /// Whether stores are encrypted.
+    pub const CIPHERED: bool = true;
+
     /// Whether a bug is planted: never.
     pub const fn planted(_: Plant) -> bool {
         false
@@ -104,7 +107,7 @@ mod off {
     }
 }
 #[cfg(not(feature = "planted"))]
-pub use off::{begin, commit, planted};
+pub use off::{CIPHERED, begin, commit, planted};
 
 #[cfg(feature = "planted")]
 mod on {
@@ -113,6 +116,9 @@ mod on {
     use rusqlite::{Connection, Transaction, ffi};
 
     use super::{Plant, Site};
+
+    /// Whether stores are encrypted: ciphers take a sixth of a seed's time, and are not what is simulated.
+    pub const CIPHERED: bool = false;
 
     /// What happens at a commit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,4 +239,4 @@ mod on {
     }
 }
 #[cfg(feature = "planted")]
-pub use on::{Fault, arm, begin, commit, dead, disarm, limited, met, plant, planted, unlimit};
+pub use on::{CIPHERED, Fault, arm, begin, commit, dead, disarm, limited, met, plant, planted, unlimit};

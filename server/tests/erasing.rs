@@ -6,7 +6,7 @@ mod common;
 
 use common::{Server, contact, done, names};
 use roadbook_core::Error;
-use roadbook_core::book::Change;
+use roadbook_core::book::{Change, ContactSort};
 use roadbook_core::id::{RecordId, UserId};
 use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal};
@@ -202,7 +202,10 @@ fn the_server_looks_at_what_a_change_does_not_at_what_the_device_says() {
     done(server.sync(&boris));
     done(server.sync(&anna));
     // Anna's device takes itself for a manager's.
-    anna.raw().execute("UPDATE person SET role = 'manager'", []).unwrap();
+    let takes_herself_for = |role: &str| {
+        anna.raw().execute("UPDATE person SET role = ?1 WHERE name = 'Anna Berg'", [role]).unwrap();
+    };
+    takes_herself_for("manager");
     anna.book.delete(Kind::Contact, contact.id.0).unwrap();
     done(server.sync(&anna));
     assert_eq!(anna.book.refusals().unwrap()[0].reason, "forbidden");
@@ -218,10 +221,17 @@ fn the_server_looks_at_what_a_change_does_not_at_what_the_device_says() {
     done(server.sync(&boris));
     assert_eq!(names(&boris), ["Keeps"]);
 
-    // Once Anna is a manager, the refused erasure can be made again.
+    // A refused erasure is no way around one's role.
+    let refusal = anna.book.refusals().unwrap()[0].id.clone();
+    takes_herself_for("rep");
+    assert!(matches!(anna.book.retry(&refusal), Err(Error::NotAllowed)));
+    assert_eq!(names(&anna), ["Keeps"]);
+
+    // Once Anna is a manager, it can be made again.
     let sql = "UPDATE person SET role = 'manager'";
     rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap().execute(sql, []).unwrap();
-    anna.book.retry(&anna.book.refusals().unwrap()[0].id).unwrap();
+    takes_herself_for("manager");
+    anna.book.retry(&refusal).unwrap();
     done(server.sync(&anna));
     done(server.sync(&boris));
     assert_eq!((names(&boris).len(), anna.book.refusals().unwrap().len()), (0, 0));
@@ -279,4 +289,28 @@ fn a_refused_erasure_of_a_record_that_was_never_sent_leaves_nothing_waiting() {
     let status = boris.book.status().unwrap();
     assert_eq!((status.refused, status.unreadable, status.records), (1, 0, 0));
     assert_eq!(status.state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn of_a_record_that_was_erased_before_this_device_could_send_it_nothing_is_left_here() {
+    let world = World::new(308);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    // Both import the same card: it is one record.
+    let card = format!("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:one\r\nFN:{SECRET}\r\nEND:VCARD\r\n");
+    for device in [&anna, &boris] {
+        device.book.import_vcard("cards.vcf", card.as_bytes(), None, &|_| true).unwrap();
+    }
+    done(server.sync(&boris));
+    let id = boris.book.contacts(&Default::default(), ContactSort::Name, None, 1).unwrap().items[0].id;
+    boris.book.erase(Kind::Contact, id.0).unwrap();
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    assert_eq!(traces(&anna.raw()), Vec::<String>::new());
+    let refusals = anna.book.refusals().unwrap();
+    assert!(refusals.iter().all(|refusal| refusal.reason == "erased" && refusal.changes.is_empty()));
+    for refusal in &refusals {
+        assert!(anna.book.retry(&refusal.id).is_err(), "nothing of it can be made again");
+    }
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
 }

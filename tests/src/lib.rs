@@ -92,7 +92,6 @@ impl Device {
     pub fn raw(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.dir.path().join("book.db")).expect("the database");
         conn.execute_batch(&self.vault.key.pragma()).expect("the key");
-        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
         conn
     }
 

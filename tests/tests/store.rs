@@ -147,7 +147,7 @@ fn a_book_whose_creation_died_half_way_can_be_created_and_never_with_another_key
     let elsewhere = tempfile::tempdir().unwrap();
     let half = rusqlite::Connection::open(elsewhere.path().join("book.db")).unwrap();
     half.execute_batch(&device.vault.key.pragma()).unwrap();
-    half.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA journal_mode = WAL").unwrap();
+    half.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     drop(half);
     assert!(std::fs::metadata(elsewhere.path().join("book.db")).unwrap().len() > 0);
     let open = |vault: &Vault| Book::open(elsewhere.path(), vault.clone(), world.clone()).map(drop).err();

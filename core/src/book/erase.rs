@@ -24,18 +24,16 @@ impl Book {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotAllowed`] for a rep.
     pub fn erase(&self, kind: Kind, id: RecordId) -> Result<()> {
-        self.write(|tx| {
-            if tx.member()?.is_some_and(|member| !member.role.may_erase()) {
-                return Err(Error::NotAllowed);
-            }
-            tx.erase(kind, id)
-        })
+        self.write(|tx| tx.erase(kind, id))
     }
 }
 
 impl Tx<'_> {
     /// Replaces a record by its next generation, and queues that for the server.
     pub(super) fn erase(&mut self, kind: Kind, id: RecordId) -> Result<()> {
+        if self.member()?.is_some_and(|member| !member.role.may_erase()) {
+            return Err(Error::NotAllowed);
+        }
         let definition = kind.definition();
         let stored = StoredDoc::find(self.sql, id)?.filter(|stored| stored.kind == kind.code());
         let stored = stored.ok_or_else(|| Error::not_found(kind, id))?;
@@ -68,7 +66,7 @@ impl Tx<'_> {
             at_ms: self.now().ms,
         };
         let written = document.write(difference(&empty, &kept), &context)?;
-        self.forget_generation(&stored, generation)?;
+        self.forget_generation(id, Some(&stored), generation)?;
         self.drop_unsent(id, generation)?;
         self.put_doc(id, generation, &document, None)?;
         for change in &written {
@@ -80,9 +78,9 @@ impl Tx<'_> {
     /// Removes what the store holds of a record's generations before `generation`, but for its place in the table of
     /// documents, which the next generation takes. Edits that the server does not have become refusals without content:
     /// their user hears of them, and nothing of the person stays.
-    pub(super) fn forget_generation(&mut self, stored: &StoredDoc, generation: u32) -> Result<()> {
-        let id = stored.id;
-        if let Some(kind) = stored.known_kind() {
+    /// `stored` is the record as it stands here; none where a refusal took it out.
+    pub(super) fn forget_generation(&mut self, id: RecordId, stored: Option<&StoredDoc>, generation: u32) -> Result<()> {
+        if let Some((stored, kind)) = stored.and_then(|stored| Some((stored, stored.known_kind()?))) {
             self.delete_derived(kind.definition(), stored.n)?;
             self.changed.push((kind, id));
         }
@@ -100,11 +98,11 @@ impl Tx<'_> {
             self.sql
                 .execute("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3", params![renamed.id(), group, Waiting])?;
         }
-        self.sql.execute(
+        let emptied = self.sql.execute(
             "UPDATE outbox SET bytes = x'' WHERE doc = ?1 AND gen < ?2 AND state <> ?3",
             params![id.as_bytes(), generation, Waiting],
         )?;
-        self.erased = true;
+        self.erased |= stored.is_some() || emptied > 0;
         Ok(())
     }
 

@@ -94,7 +94,7 @@ impl Tx<'_> {
         let present = existing.as_ref().filter(|stored| stored.generation == entry.generation);
         let healthy = present.filter(|stored| stored.is_healthy());
         let Some(kind) = Kind::from_code(entry.kind) else {
-            self.make_room(existing.as_ref(), entry)?;
+            self.make_room(id, existing.as_ref(), entry)?;
             self.insert_unopened(id, entry, &heads, sealed, None)?;
             return Ok(self.forget_set_aside(id)?);
         };
@@ -104,7 +104,7 @@ impl Tx<'_> {
             && healthy.is_none()
             && let Some(values) = usable_row(kind, entry)
         {
-            self.make_room(existing.as_ref(), entry)?;
+            self.make_room(id, existing.as_ref(), entry)?;
             self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
             self.changed.push((kind, id));
             return Ok(self.forget_set_aside(id)?);
@@ -116,20 +116,19 @@ impl Tx<'_> {
         let local = lacking(&document, healthy, &waiting)?;
         let local: Vec<&[u8]> = local.iter().map(Vec::as_slice).collect();
         let passed = gate::admit(&document, &local, &|_| true).map_err(|_| Aside::Reason("merge"))?;
-        self.make_room(existing.as_ref(), entry)?;
+        self.make_room(id, existing.as_ref(), entry)?;
         self.put_doc(id, entry.generation, &passed.document, None)?;
         self.forget_taken(id, &passed.document)?;
         Ok(self.forget_set_aside(id)?)
     }
 
     /// Removes what is derived from the record that an entry takes the place of; everything, where it was erased.
-    fn make_room(&mut self, existing: Option<&StoredDoc>, entry: &Entry) -> Result<()> {
-        match existing {
-            Some(stored) if stored.generation < entry.generation => self.forget_generation(stored, entry.generation),
-            Some(stored) => match stored.known_kind() {
-                Some(kind) => self.delete_derived(kind.definition(), stored.n),
-                None => Ok(()),
-            },
+    fn make_room(&mut self, id: RecordId, existing: Option<&StoredDoc>, entry: &Entry) -> Result<()> {
+        if existing.map_or(0, |stored| stored.generation) < entry.generation {
+            return self.forget_generation(id, existing, entry.generation);
+        }
+        match existing.and_then(|stored| Some((stored, stored.known_kind()?))) {
+            Some((stored, kind)) => self.delete_derived(kind.definition(), stored.n),
             None => Ok(()),
         }
     }

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Once;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use crate::error::{Error, Result};
+use crate::fault::CIPHERED;
 
 /// The name of the database in the book's folder.
 pub(crate) const DATABASE: &str = "book.db";
@@ -36,17 +38,20 @@ impl Key {
         bytes.try_into().map(Self).map_err(|_| Error::WrongKey)
     }
 
-    /// The statement that keys a connection: the raw key and a salt derived from it, in SQLCipher's hexadecimal form.
-    /// For tools that open the store beside the core; set `cipher_plaintext_header_size = 32` after it. The salt must be known without the
-    /// file, whose first 32 bytes stay plain so that iOS sees a SQLite file and lets it live in suspension.
+    /// The statements that key a connection: the raw key and a salt derived from it, in SQLCipher's hexadecimal form.
+    /// For tools that open the store beside the core, too. The salt must be known without the file, whose first 32 bytes
+    /// stay plain so that iOS sees a SQLite file and lets it live in suspension.
     pub fn pragma(&self) -> String {
+        if !CIPHERED {
+            return String::new();
+        }
         let mut salt = Sha256::new();
         salt.update(b"roadbook store salt 1");
         salt.update(self.0);
         let salt = salt.finalize();
         let salt: Vec<u8> = salt.iter().copied().take(16).collect();
         let encode = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
-        format!("PRAGMA key = \"x'{}{}'\"", encode(&self.0), encode(&salt))
+        format!("PRAGMA key = \"x'{}{}'\"; PRAGMA cipher_plaintext_header_size = 32;", encode(&self.0), encode(&salt))
     }
 }
 
@@ -100,7 +105,7 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     let keyed = conn.execute_batch(&pragma);
     pragma.zeroize();
     keyed?;
-    conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF;")?;
+    conn.execute_batch("PRAGMA cipher_memory_security = OFF")?;
     // The first read decides whether the key is right.
     let opened = conn
         .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
@@ -122,6 +127,8 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
     }
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     conn.set_prepared_statement_cache_capacity(128);
+    // Otherwise SQLite looks at bound values when it plans, and plans a statement anew when others are bound.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA cache_size = -8000;",
     )?;

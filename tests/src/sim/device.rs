@@ -67,6 +67,8 @@ pub struct Device {
     pub revoked: bool,
     /// Whether it must join before it syncs again.
     pub joins: bool,
+    /// Whether it has not synced since the server was put back.
+    pub behind: bool,
     dir: PathBuf,
 }
 
@@ -94,6 +96,7 @@ impl Device {
             seen: None,
             revoked: false,
             joins: true,
+            behind: false,
             dir,
         }
     }
@@ -144,7 +147,6 @@ impl Device {
     fn raw(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
         conn.execute_batch(&self.vault.key.pragma()).expect("the key");
-        conn.execute_batch("PRAGMA cipher_plaintext_header_size = 32").expect("the header");
         conn
     }
 

@@ -95,6 +95,7 @@ impl Sim<'_> {
             self.devices.iter().map(|device| device.id().is_some_and(|id| self.server.is_revoked(device.ws, &id))).collect();
         for (device, revoked) in self.devices.iter_mut().zip(revoked) {
             device.revoked = revoked;
+            device.behind = true;
         }
     }
 
@@ -113,8 +114,8 @@ impl Sim<'_> {
         device.open().map_err(unexpected)?;
         device.joins = false;
         device.backup = None;
-        let (store, ws, lineage) = (device.index, device.ws, device.lineage);
-        self.model.forked.insert(lineage);
+        let (store, ws) = (device.index, device.ws);
+        self.fork(i);
         let documents = self.server.documents(ws);
         for token in self.model.tokens.iter_mut().skip(tokens).filter(|token| token.store == store) {
             let there = token.is_in(&documents);
@@ -147,10 +148,19 @@ impl Sim<'_> {
         copy.life = self.devices[i].life + u32::from(noticed);
         copy.joins = self.devices[i].joins;
         copy.revoked = self.devices[i].revoked;
-        self.model.forked.insert(lineage);
+        copy.behind = self.devices[i].behind;
+        self.fork(i);
         self.devices[i].open().map_err(unexpected)?;
         self.devices.push(copy);
         Ok(())
+    }
+
+    /// There are two stores of the device's lineage now, or one that forgot something: what a server that was put back needs
+    /// again, they may not send.
+    fn fork(&mut self, i: usize) {
+        let device = &self.devices[i];
+        self.model.forked.insert(device.lineage);
+        self.model.stranded[device.ws] |= device.behind;
     }
 
     pub(super) fn revoke(&mut self, i: usize) {

@@ -100,6 +100,7 @@ impl Sim<'_> {
             }
             End::Done(_) | End::Wait { reason: WaitReason::Held, .. } => {
                 device.joins = false;
+                device.behind = false;
                 device.invitation = None;
             }
             // A device that joins goes on joining until a session comes to its end: the same code gives the same device.

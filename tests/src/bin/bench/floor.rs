@@ -23,7 +23,7 @@ CREATE INDEX contact_sort ON contact (sort, n) WHERE deleted_ms IS NULL;
 CREATE VIRTUAL TABLE search USING fts5 (words, latin, content = '', contentless_delete = 1, detail = 'column', tokenize = 'unicode61 remove_diacritics 0');
 CREATE VIRTUAL TABLE phone USING fts5 (digits, content = '', contentless_delete = 1, tokenize = 'trigram');
 ";
-const SETTINGS: &str = "PRAGMA cipher_plaintext_header_size = 32; PRAGMA cipher_memory_security = OFF; PRAGMA foreign_keys = ON;
+const SETTINGS: &str = "PRAGMA cipher_memory_security = OFF; PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -8000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
 PRAGMA journal_size_limit = 4194304;";
 const INSERT: &str = "INSERT INTO contact(n, sort, letter, deleted_ms, deleted_offset, given_name, family_name, organization, job_title, owner, tags, channels)
