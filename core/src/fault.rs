@@ -26,6 +26,18 @@ pub enum Plant {
     EpochForgets,
     /// The client takes a form that is saved twice for two forms.
     DoubleSave,
+    /// The client takes its own earlier saves for somebody else's.
+    OwnForOthers,
+    /// The client removes a field that it does not know when it saves.
+    DropUnknown,
+    /// The client keeps no drafts.
+    LostDraft,
+    /// The client leaves changed words out of the search index.
+    StaleWords,
+    /// The client keeps what was refused of an erased record.
+    ErasedBytes,
+    /// The client forgets where it stands in the feed when a group is held.
+    LostCursor,
     /// The server looks at the first item of a group only.
     SecondItem,
     /// The server answers a group by its id, whatever is in it.
@@ -44,7 +56,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the names that the simulator's command line takes.
-    pub const ALL: [(&'static str, Self); 17] = [
+    pub const ALL: [(&'static str, Self); 23] = [
         ("lost-ack", Self::LostAck),
         ("early-cursor", Self::EarlyCursor),
         ("actor-reuse", Self::ActorReuse),
@@ -55,6 +67,12 @@ impl Plant {
         ("held-accepted", Self::HeldAccepted),
         ("epoch-forgets", Self::EpochForgets),
         ("double-save", Self::DoubleSave),
+        ("own-for-others", Self::OwnForOthers),
+        ("drop-unknown", Self::DropUnknown),
+        ("lost-draft", Self::LostDraft),
+        ("stale-words", Self::StaleWords),
+        ("erased-bytes", Self::ErasedBytes),
+        ("lost-cursor", Self::LostCursor),
         ("second-item", Self::SecondItem),
         ("verdict-replay", Self::VerdictReplay),
         ("skip-own", Self::SkipOwn),

@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::error::Result;
+use crate::fault::{Plant, planted};
 use crate::record::Values;
 use crate::value::digits;
 
@@ -71,7 +72,8 @@ impl SearchText {
             return Ok(());
         }
         let existed = old.is_some();
-        if old.is_none_or(|old| old.words != self.words) {
+        let stale = existed && planted(Plant::StaleWords);
+        if !stale && old.is_none_or(|old| old.words != self.words) {
             if existed {
                 conn.prepare_cached("DELETE FROM search WHERE rowid = ?1")?.execute([n])?;
             }

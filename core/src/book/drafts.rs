@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::{Book, Change};
 use crate::error::{Error, ProblemCode, Result};
+use crate::fault::{Plant, planted};
 use crate::record::{FieldValue, Kind, Record, Values};
 use crate::value::Scalar;
 
@@ -35,6 +36,9 @@ impl Book {
             Change::Delete(kind, _) => *kind,
         };
         self.write(|tx| {
+            if planted(Plant::LostDraft) {
+                return Ok(());
+            }
             tx.sql.execute(
                 "INSERT INTO draft(name, kind, at_ms, record) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, at_ms = excluded.at_ms, record = excluded.record",

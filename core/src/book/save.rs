@@ -335,7 +335,7 @@ impl Tx<'_> {
         if edits.is_empty() && !is_new {
             return Ok(false);
         }
-        let own = |actor| is_own(self.sql, actor).unwrap_or(false);
+        let own = |actor| is_own(self.sql, actor).unwrap_or(false) && !planted(Plant::OwnForOthers);
         let context = Context { base: &base, actor: self.actor, own: &own, formed: &formed, message, at_ms: self.now().ms };
         let written = document.write(edits.clone(), &context)?;
         if message.source == Code::typed() {

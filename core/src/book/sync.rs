@@ -79,7 +79,8 @@ impl Book {
                 tx.apply_directory(directory)?;
             }
             Meta::Epoch.set(tx.sql, &page.epoch)?;
-            Meta::Cursor.set(tx.sql, &page.cursor)?;
+            let lost = planted(Plant::LostCursor) && report.held > 0;
+            Meta::Cursor.set(tx.sql, if lost { &[] } else { &page.cursor })?;
             Ok(report)
         })
     }

@@ -13,6 +13,7 @@ use automerge::{ChangeHash, PatchLog, ROOT, ReadDoc as _, ScalarValue, Value};
 use super::actor::MAX_LEVEL;
 use super::{Actor, Document, Message};
 use crate::error::{Error, Result};
+use crate::fault::{Plant, planted};
 use crate::record::{Definition, FieldId};
 use crate::value::{Scalar, carry_unknown};
 
@@ -238,6 +239,9 @@ impl Document {
                     write_text(&mut tx, &object, to)?;
                 }
             }
+        }
+        if planted(Plant::DropUnknown) {
+            tx.delete(ROOT, "probability")?;
         }
         let hash = tx_commit(tx, context);
         self.finish(hash, edits)

@@ -12,7 +12,7 @@ use roadbook_core::{Error, Result};
 
 use super::disk;
 use super::edits::Form;
-use super::model::Documents;
+use super::model::{Documents, holds};
 use crate::World;
 
 /// A sync that others' steps may interrupt.
@@ -142,6 +142,14 @@ impl Device {
         let mut statement = conn.prepare("SELECT id, kind, bytes FROM doc").expect("a query");
         let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))));
         rows.and_then(Iterator::collect).expect("documents")
+    }
+
+    /// Whether an edit that was not taken holds a word.
+    pub fn keeps_refused(&self, record: RecordId, word: &str) -> bool {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT bytes FROM outbox WHERE doc = ?1").expect("a query");
+        let edits = statement.query_map([record.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).expect("edits");
+        edits.map(|bytes| bytes.expect("an edit")).any(|bytes| holds(&bytes, word))
     }
 
     fn raw(&self) -> rusqlite::Connection {

@@ -8,6 +8,7 @@ use roadbook_core::id::RecordId;
 use roadbook_core::sync::{End, WaitReason};
 
 use super::coverage::Section;
+use super::device::Device;
 use super::model::{Documents, Fate, Token, holds};
 use super::peer::NEWER_FIELD;
 use super::world::{Sim, unexpected};
@@ -195,15 +196,17 @@ impl Sim<'_> {
         if self.model.stranded[ws] {
             return Ok(());
         }
-        let devices: Vec<Documents> =
-            self.devices.iter().filter(|device| device.ws == ws).map(super::device::Device::documents).collect();
+        let devices: Vec<&Device> = self.devices.iter().filter(|device| device.ws == ws).collect();
+        let held: Vec<Documents> = devices.iter().map(|device| device.documents()).collect();
         for record in self.server.erased(ws).keys() {
             let words = self.model.erased.get(record).into_iter().flatten();
             for word in words {
-                let holder = devices
-                    .iter()
-                    .chain([documents])
-                    .position(|all| all.get(record).is_some_and(|(_, bytes)| holds(bytes, word)));
+                if let Some(device) = devices.iter().find(|device| device.keeps_refused(*record, word)) {
+                    let what = format!("{word} of the erased {record} is still in an edit on device {}", device.index);
+                    return Err(Failure::new("erased", what));
+                }
+                let holder =
+                    held.iter().chain([documents]).position(|all| all.get(record).is_some_and(|(_, bytes)| holds(bytes, word)));
                 if let Some(holder) = holder {
                     return Err(Failure::new("erased", format!("{word} of the erased {record} is still on device {holder}")));
                 }

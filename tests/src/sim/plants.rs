@@ -31,6 +31,12 @@ fn within(plant: Plant) -> u64 {
         | Plant::SkipOwn
         | Plant::RevokedToken
         | Plant::EarlyAnswer => 80,
+        Plant::OwnForOthers
+        | Plant::DropUnknown
+        | Plant::StaleWords
+        | Plant::LostCursor
+        | Plant::LostDraft
+        | Plant::ErasedBytes => 80,
         Plant::SkipVerify | Plant::UndoOthers => 300,
     }
 }
