@@ -294,6 +294,20 @@ fn a_record_of_many_large_fields_is_sent_in_several_changes() {
 }
 
 #[test]
+fn a_note_keeps_whole_words_when_the_edit_before_it_is_refused() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = known_to_both(&mut relay, &anna, &boris);
+    edit(&anna.book, deal.id, |form| form.notes = "Call Elkin on Monday".into());
+    edit(&anna.book, deal.id, |form| form.notes = "Call Elkins on Monday".into());
+    let first = std::sync::OnceLock::new();
+    relay.policy = Some(Box::new(move |group| (first.get_or_init(|| group.id.clone()) == &group.id).then_some("malformed")));
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().notes, "Elkins", "what the accepted edit was about");
+    let refusals = anna.book.refusals().unwrap();
+    assert_eq!(refusals[0].changes[0].after.as_deref(), Some("Call Elkin on Monday"));
+}
+
+#[test]
 fn another_process_writes_on_as_the_new_author_after_a_refusal() {
     let (world, mut relay, anna, boris) = pair();
     let deal = known_to_both(&mut relay, &anna, &boris);

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use automerge::transaction::{CommitOptions, Transactable as _, Transaction};
 use automerge::{ChangeHash, PatchLog, ROOT, ReadDoc as _, ScalarValue, Value};
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::actor::MAX_LEVEL;
 use super::{Actor, Document, Message};
@@ -281,19 +282,27 @@ const MAX_TEXT_STEP: usize = 8_000;
 /// Bytes of values in one change; what the gate admits is more.
 const MAX_PART_BYTES: usize = 100_000;
 
-/// What the text at another version becomes by the edit that turned `from` into `to`: the replaced part, at its place.
+/// What the text at another version becomes by the edit that turned `from` into `to`. Words are replaced as wholes: of one
+/// whose other letters came by an edit that is not there, a letter alone would be left. What stands in their place there
+/// and was never theirs stays.
 pub(crate) fn carried_over(from: &str, to: &str, there: &str) -> String {
-    let (old, new, there): (Vec<char>, Vec<char>, Vec<char>) =
-        (from.chars().collect(), to.chars().collect(), there.chars().collect());
-    let (start, end) = shared(&old, &new);
-    let head = start.min(there.len());
-    let tail = end.min(there.len() - head);
-    let middle = new.get(start..new.len() - end).unwrap_or_default();
-    there.iter().take(head).chain(middle).chain(there.iter().skip(there.len() - tail)).collect()
+    let words = |text| <str as UnicodeSegmentation>::split_word_bounds(text).collect::<Vec<&str>>();
+    let (from, to, there) = (words(from), words(to), words(there));
+    let (start, end) = shared(&from, &to);
+    let (before, rest) = from.split_at(start);
+    let (gone, after) = rest.split_at(rest.len() - end);
+    let come = to.get(start..to.len() - end).unwrap_or_default();
+    let (head, rest) = there.split_at(shared(before, &there).0);
+    let same = after.iter().rev().zip(rest.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (middle, tail) = rest.split_at(rest.len() - same);
+    let place = if gone.is_empty() { None } else { middle.windows(gone.len()).position(|words| words == gone) };
+    let (kept, left) = middle.split_at(place.unwrap_or(middle.len()));
+    let left = left.get(gone.len()..).unwrap_or_default();
+    [head, kept, come, left, tail].concat().concat()
 }
 
-/// How many characters two texts share at their beginnings and, beyond those, at their ends.
-pub(crate) fn shared(old: &[char], new: &[char]) -> (usize, usize) {
+/// How much two texts share at their beginnings and, beyond those, at their ends.
+pub(crate) fn shared<T: PartialEq>(old: &[T], new: &[T]) -> (usize, usize) {
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let ends = old.iter().skip(start).rev().zip(new.iter().skip(start).rev());
     (start, ends.take_while(|(a, b)| a == b).count())
@@ -426,5 +435,32 @@ fn automerge_scalar(scalar: &Scalar) -> ScalarValue {
         Scalar::Int(value) => ScalarValue::Int(*value),
         Scalar::Str(text) => ScalarValue::Str(text.as_str().into()),
         Scalar::Bytes(bytes) => ScalarValue::Bytes(bytes.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::carried_over;
+
+    #[test]
+    fn an_edit_of_a_text_is_carried_over_in_whole_words() {
+        for (from, to, there, becomes) in [
+            ("", "One", "", "One"),
+            ("One two", "One two three", "One two", "One two three"),
+            ("One two", "One two three", "Zero. One two", "Zero. One two three"),
+            ("One two", "One. Two", "One two four", "One. Two four"),
+            // The word that a letter was put into is not there.
+            ("fishs", "fishes", "", "fishes"),
+            ("Call Elkin today", "Call Elkins today", " today", "Elkins today"),
+            // What was put before it is not there.
+            ("foo wrld", "foo world", "wrld", "world"),
+            ("foo wrld", "foo wrld bar", "wrld", "wrld bar"),
+            ("foo wrld", "foo big wrld", "wrld", "big wrld"),
+            ("One two three", "One three", "two three", "three"),
+            ("One", "", "One two", " two"),
+            ("你好世界", "你好大世界", "世界", "大世界"),
+        ] {
+            assert_eq!(carried_over(from, to, there), becomes, "{from:?} → {to:?} on {there:?}");
+        }
     }
 }
