@@ -8,7 +8,7 @@ use common::{Server, contact, done, names};
 use roadbook_core::book::Change;
 use roadbook_core::records::{Contact, Deal};
 use roadbook_core::sync::wire::{self, Outcome, PushDoc, SyncRequest, SyncResponse};
-use roadbook_core::sync::{End, WaitReason};
+use roadbook_core::sync::{End, Event, Session, Step, WaitReason};
 use roadbook_tests::{Device, World};
 
 /// Outcome and code of each verdict.
@@ -319,19 +319,11 @@ fn a_refused_edit_is_shown_though_a_copy_of_the_store_wrote_in_its_place() {
     let mut anna = server.device("Anna Berg");
     let id = contact(&anna, "Ackermann").id.0;
     done(server.sync(&anna));
-    anna.book.shutdown();
-    let mut twin = Device::new(&world);
-    twin.book.shutdown();
-    for name in ["book.db", "key.check"] {
-        std::fs::copy(anna.dir.path().join(name), twin.dir.path().join(name)).unwrap();
-    }
-    twin.vault = anna.vault.clone();
-    twin.restart().unwrap();
-    anna.restart().unwrap();
+    let twin = anna.copied(false).unwrap();
     edit(&twin, id, "Buyer");
     done(server.sync(&twin));
     edit(&anna, id, "Owner");
-    let session = roadbook_core::sync::Session::sync(&anna.book, None).unwrap();
+    let session = Session::sync(&anna.book, None).unwrap();
     server.drive_with(session, |request| {
         if common::path_of(request) == "/v1/sync" {
             let mut message: SyncRequest = wire::decode(&request.body).unwrap();
@@ -342,6 +334,40 @@ fn a_refused_edit_is_shown_though_a_copy_of_the_store_wrote_in_its_place() {
     });
     assert_eq!(anna.book.get::<Contact>(id).unwrap().job_title, "Buyer");
     assert_eq!(shown(&anna), [("job_title".to_owned(), Some("Owner".to_owned()))]);
+}
+
+#[test]
+fn what_a_copy_wrote_on_edits_that_the_other_store_sent_first_is_on_both() {
+    let world = World::new(29);
+    let server = Server::new(&world);
+    let mut anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    edit(&anna, id, "Buyer");
+    let copy = anna.copied(true).unwrap();
+    // One group: an edit on the one that both stores hold, and a record of its own.
+    let form: Contact = copy.book.get(id).unwrap();
+    let changed = Change::Contact(Contact { organization: "Elkin".into(), ..form });
+    let made = Contact { id: copy.book.new_id().into(), family_name: "Zander".into(), ..Contact::default() };
+    copy.book.apply(&[changed, Change::Contact(made)], "call").unwrap();
+    // The server refuses the copied edit, whose author is the other store, before it has it; the answer is lost.
+    let mut session = Session::join(&copy.book, &server.url(), &server.invite("Anna Berg"), "Phone").unwrap();
+    let mut step = session.start().unwrap();
+    while let Step::Send(request) = step {
+        let answer = server.send(&request);
+        let event = if common::path_of(&request) == "/v1/sync" { Event::Unreachable } else { Event::Answered(answer) };
+        step = session.next(event).unwrap();
+    }
+    drop(session);
+    done(server.sync(&anna));
+    done(server.sync(&copy));
+    done(server.sync(&anna));
+    for device in [&anna, &copy] {
+        let here: Contact = device.book.get(id).unwrap();
+        assert_eq!((here.job_title.as_str(), here.organization.as_str()), ("Buyer", "Elkin"));
+        let status = device.book.status().unwrap();
+        assert_eq!((status.state_hash, status.pending_changes, status.refused), (server.summary().state_hash, 0, 0));
+    }
 }
 
 #[test]
@@ -357,16 +383,16 @@ fn a_group_that_was_accepted_unheard_and_then_arrives_damaged_costs_no_edit() {
     server.sync_raw(&authorization, &request).unwrap();
     edit(&anna, id, "Owner");
     let mut damaged = false;
-    let mut session = roadbook_core::sync::Session::sync(&anna.book, None).unwrap();
+    let mut session = Session::sync(&anna.book, None).unwrap();
     let mut step = session.start().unwrap();
-    while let roadbook_core::sync::Step::Send(mut sent) = step {
+    while let Step::Send(mut sent) = step {
         if !damaged && common::path_of(&sent) == "/v1/sync" {
             let mut message: SyncRequest = wire::decode(&sent.body).unwrap();
             message.groups[0].items[0].change.pop();
             sent.body = wire::encode(&message).unwrap();
             damaged = true;
         }
-        step = session.next(roadbook_core::sync::Event::Answered(server.send(&sent))).unwrap();
+        step = session.next(Event::Answered(server.send(&sent))).unwrap();
     }
     drop(session);
     done(server.sync(&anna));

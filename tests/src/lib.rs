@@ -88,6 +88,24 @@ impl Device {
         Ok(())
     }
 
+    /// A second device with a copy of this one's store; one that notices it has an incarnation of its own.
+    ///
+    /// # Errors
+    /// Those of opening a book.
+    pub fn copied(&mut self, notices: bool) -> Result<Self> {
+        self.book.shutdown();
+        let mut copy = Self::new(&self.world);
+        copy.book.shutdown();
+        for name in [Book::FILE, "key.check"] {
+            std::fs::copy(self.dir.path().join(name), copy.dir.path().join(name)).expect("a copied file");
+        }
+        let incarnation = if notices { copy.vault.incarnation } else { self.vault.incarnation };
+        copy.vault = Vault { incarnation, ..self.vault.clone() };
+        copy.restart()?;
+        self.restart()?;
+        Ok(copy)
+    }
+
     /// The database as SQLite sees it with the key: for tests that damage it, or look at it.
     pub fn raw(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.dir.path().join("book.db")).expect("the database");

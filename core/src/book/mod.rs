@@ -21,6 +21,7 @@ mod status;
 mod sync;
 mod undo;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -285,6 +286,7 @@ impl Book {
             searched: Vec::new(),
             erased: false,
             taken_out: Vec::new(),
+            fallen: HashSet::new(),
             changed: Vec::new(),
         };
         let result = write(&mut tx)?;

@@ -293,6 +293,18 @@ impl Tx<'_> {
         let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
         let changes = document.changes();
         let fallen: Vec<&ChangeEntry> = changes.iter().filter(gone).collect();
+        let mut is_known = false;
+        for change in &fallen {
+            match OutboxItem::group_of(self.sql, &change.hash)? {
+                Some(group) => _ = self.fallen.insert(group),
+                None => is_known = true,
+            }
+        }
+        if is_known {
+            // The server took a change that was written on the refused one, and will not send it: it has both from
+            // another store.
+            self.set_aside(id, stored.kind, stored.generation, MISSING, &[])?;
+        }
         // Forms that were saved from versions with these changes start anew.
         self.sql.execute("DELETE FROM saved_form WHERE doc = ?1", [id.as_bytes()])?;
         let unmade = clean.heads() == document.definition().skeleton.last();

@@ -22,7 +22,7 @@ pub(crate) struct PageReport {
     pub refused: u64,
     pub held: u64,
     pub set_aside: u64,
-    /// Whether a group was accepted of which nothing waits any more.
+    /// Whether a group was accepted of which something does not wait any more.
     pub unclaimed: bool,
     /// The groups that wait for others' changes.
     pub held_groups: Vec<Vec<u8>>,
@@ -156,7 +156,7 @@ impl Tx<'_> {
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;
                 report.pushed += changes;
-                report.unclaimed |= changes == 0;
+                report.unclaimed |= changes == 0 || self.fallen.contains(&verdict.group);
             }
             Outcome::Held | Outcome::Other(_) => {
                 report.held += changes;

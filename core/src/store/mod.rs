@@ -15,6 +15,8 @@ pub(crate) use outbox::{OpenGroup, OutboxItem};
 pub(crate) use row::{SearchChange, row_values};
 pub(crate) use state::{DocState, OutboxState};
 
+use std::collections::HashSet;
+
 use rusqlite::Transaction;
 
 use crate::document::Actor;
@@ -39,6 +41,8 @@ pub(crate) struct Tx<'a> {
     pub erased: bool,
     /// Records that own changes were taken out of: id, code of the kind, generation.
     pub taken_out: Vec<(RecordId, u16, u32)>,
+    /// The push groups of later own changes that went with them and were written again.
+    pub fallen: HashSet<Vec<u8>>,
     /// Records that changed, for observers.
     pub changed: Vec<(Kind, RecordId)>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{OutboxState, Tx};
 use crate::access::DELETED;
@@ -86,6 +86,12 @@ impl OutboxItem {
     pub fn groups_of(conn: &Connection, doc: RecordId) -> Result<Vec<Vec<u8>>> {
         let mut statement = conn.prepare_cached("SELECT DISTINCT grp FROM outbox WHERE state = ?1 AND doc = ?2")?;
         Ok(statement.query_map(params![OutboxState::Waiting, doc.as_bytes()], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The group of a waiting edit.
+    pub fn group_of(conn: &Connection, hash: &ChangeHash) -> Result<Option<Vec<u8>>> {
+        let mut statement = conn.prepare_cached("SELECT grp FROM outbox WHERE hash = ?1 AND state = ?2")?;
+        Ok(statement.query_row(params![hash.0, OutboxState::Waiting], |row| row.get(0)).optional()?)
     }
 
     /// The waiting edits of a record.
