@@ -2,7 +2,7 @@
 //!
 //! What one save or action wrote into one record is one refusal, however many changes it took.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, params};
 
@@ -15,6 +15,7 @@ use crate::document::{
 };
 use crate::error::{Error, ProblemCode, Result};
 use crate::fault::{Plant, planted};
+use crate::gate::{Limits, scan_change};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
 use crate::store::{OutboxItem, OutboxState, StoredDoc, Tx};
@@ -156,17 +157,26 @@ fn edits_of(document: &Document, change: &ChangeEntry) -> Vec<KeyEdit> {
     difference(&before, &after)
 }
 
-/// A record with all its refused changes in it, and those of `items`. Nothing where their bytes fit nowhere any more.
+/// A record with the refused changes of `items` in it, and those that they were written on. Nothing where their bytes fit
+/// nowhere any more.
 fn with_refused(conn: &Connection, items: &[OutboxItem]) -> Result<Option<(Document, Vec<ChangeEntry>)>> {
     let Some((id, kind)) = items.first().and_then(|first| Some((first.doc, Kind::from_code(first.kind)?))) else {
         return Ok(None);
     };
     // Under the same id the server may hold a record of another kind: then the edit stands alone.
     let here = StoredDoc::find(conn, id)?.filter(|stored| stored.kind == kind.code()).and_then(|stored| stored.open().ok());
+    let mut needed: HashSet<ChangeHash> = items.iter().map(|item| item.hash).collect();
     let mut raw = Vec::new();
-    for item in OutboxItem::refused_with_past(conn, id)? {
-        raw.extend(open_envelope(&item.bytes, MAX_OWN_CHANGE).ok());
+    // The later ones first: what a change was written on is older. Others stay out, since they may exclude each other.
+    for item in OutboxItem::refused_with_past(conn, id)?.iter().rev() {
+        if needed.contains(&item.hash)
+            && let Ok(bytes) = open_envelope(&item.bytes, MAX_OWN_CHANGE)
+        {
+            needed.extend(scan_change(&bytes, &Limits::CHANGE).into_iter().flat_map(|facts| facts.deps).map(ChangeHash));
+            raw.push(bytes);
+        }
     }
+    raw.reverse();
     let mut scratch = match &here {
         Some(document) => document.clone(),
         None => Document::new(kind.definition())?,

@@ -83,10 +83,12 @@ pub fn mark(ws: usize) -> String {
 }
 
 impl Model {
-    /// Notes that a record is erased: what was promised of it ends, and what was written until now must go.
-    pub fn erase(&mut self, ws: usize, record: RecordId) {
+    /// Notes that a record is erased: what was promised of it ends, and what was written until now must go, but for what
+    /// `stays`.
+    pub fn erase(&mut self, ws: usize, record: RecordId, stays: impl Fn(&str) -> bool) {
         let words = self.tokens.iter().filter(|token| (token.ws, token.record) == (ws, record) && token.text.starts_with('w'));
-        self.erased.entry(record).or_default().extend(words.map(|token| token.text.clone()));
+        let words = words.map(|token| token.text.clone()).filter(|word| !stays(word));
+        self.erased.entry(record).or_default().extend(words);
     }
 
     /// A new word of an edit.

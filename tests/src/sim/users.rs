@@ -9,10 +9,10 @@ use roadbook_core::record::{FieldValue, Kind};
 use roadbook_core::value::{Register as _, Scalar};
 
 use super::coverage::Section;
-use super::device::told;
+use super::device::{Device, told};
 use super::disk::PEOPLE;
 use super::edits::{self, Form};
-use super::model::{Fate, Token, lineage, words};
+use super::model::{Documents, Fate, Token, holds, lineage, words};
 use super::peer::card_uid;
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
@@ -157,12 +157,22 @@ impl Sim<'_> {
     pub(super) fn erase(&mut self, i: usize, dice: &mut Dice) -> Check {
         let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
         let record = edits::link(&form);
-        let may = self.devices[i].book.account().map_err(unexpected)?.is_none() || self.devices[i].person == PEOPLE[0];
+        let ws = self.devices[i].ws;
+        let generation = |device: &Device| device.erased().get(&record.id).copied();
+        let before = generation(&self.devices[i]);
         let erased = self.devices[i].book.erase(record.kind, record.id);
-        if may || erased.is_ok() {
-            self.model.erase(self.devices[i].ws, record.id);
+        self.done(i, erased)?;
+        let after = generation(&self.devices[i]);
+        if after > before {
+            // Another erasure at the same time makes the same generation: what was written after it may stay.
+            let others = self.devices.iter().filter(|other| generation(other) >= after).map(Device::documents);
+            let server = self.server.erased(ws).get(&record.id).copied() >= after;
+            let others: Vec<Documents> = others.chain(server.then(|| self.server.documents(ws))).collect();
+            self.model.erase(ws, record.id, |word| {
+                others.iter().any(|all| all.get(&record.id).is_some_and(|(_, bytes)| holds(bytes, word)))
+            });
         }
-        self.done(i, erased).map(|_| ())
+        Ok(())
     }
 
     pub(super) fn apply(&mut self, i: usize, dice: &mut Dice) -> Check {
