@@ -1,7 +1,7 @@
 //! The way from a client to its server, which can be bad in many ways. The client keeps one address for all of them.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub enum Way {
     Slow(String, u64),
     /// As [`Way::To`], and cut in the middle of the answer.
     Cut(String),
+    /// Nothing comes back, not even that somebody is there: a black hole.
+    Hole,
     /// Connections are accepted; nothing is read and nothing said.
     Silent,
     /// The request is read to its end; nothing is said.
@@ -29,11 +31,14 @@ pub enum Way {
 struct State {
     way: Way,
     came: Sender<()>,
+    /// The connections that a black hole is filled with.
+    waiting: Vec<TcpStream>,
 }
 
 /// An address that leads somewhere.
 pub struct Line {
     state: Arc<Mutex<State>>,
+    address: SocketAddr,
     /// What clients know: `http://127.0.0.1:…`.
     pub url: String,
 }
@@ -42,26 +47,39 @@ impl Line {
     /// A line that leads this way.
     pub fn new(way: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let state = Arc::new(Mutex::new(State { way, came: channel().0 }));
+        let address = listener.local_addr().expect("an address");
+        let url = format!("http://{address}");
+        let state = Arc::new(Mutex::new(State { way, came: channel().0, waiting: Vec::new() }));
         let shared = Arc::clone(&state);
         // It ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let state = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+                while state().way == Way::Hole {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                let state = state();
                 let way = state.way.clone();
                 // Not every test listens.
                 let _ = state.came.send(());
                 std::thread::spawn(move || walk(stream, way));
             }
         });
-        Self { state, url }
+        Self { state, address, url }
     }
 
     /// From now on new connections go this way; each is told to the receiver.
     pub fn turn(&self, way: Way) -> Receiver<()> {
         let (came, receiver) = channel();
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State { way, came };
+        let is_hole = way == Way::Hole;
+        let state = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state() = State { way, came, waiting: Vec::new() };
+        if is_hole {
+            // The system answers no further connection while as many wait as may.
+            let connect = || TcpStream::connect_timeout(&self.address, Duration::from_millis(300)).ok();
+            let waiting = std::iter::from_fn(connect).collect();
+            state().waiting = waiting;
+        }
         receiver
     }
 }
@@ -82,7 +100,7 @@ fn walk(mut client: TcpStream, way: Way) {
         }),
         Way::Silent => std::thread::sleep(Duration::from_secs(120)),
         Way::Deaf => while client.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {},
-        Way::Closed => {}
+        Way::Closed | Way::Hole => {}
         Way::Answer(answer) => {
             let mut piece = [0; 65536];
             // One read is enough: requests of tests are small.

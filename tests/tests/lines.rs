@@ -71,6 +71,7 @@ fn answer(head: &str, body: &[u8]) -> Way {
 fn a_server_that_is_not_to_be_reached_is_given_up_and_asked_again_later() {
     let field = Field::new();
     field.fails_over(Way::Closed, "offline", "No connection to http://127.0.0.1");
+    field.fails_over(Way::Hole, "offline", "did not answer in time");
     field.fails_over(Way::Silent, "offline", "did not answer in time");
     field.fails_over(Way::Deaf, "offline", "did not answer in time");
     field.anna.assert_sound();
