@@ -355,24 +355,37 @@ fn a_record_that_came_damaged_is_asked_for_again() {
     let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
     relay.sync_book(&anna.book);
     let boris = Device::new(&world);
-    let mut session = Session::join(&boris.book, "http://relay", "code", "Boris").unwrap();
-    let mut step = session.start().unwrap();
-    let end = loop {
-        let request = match step {
-            Step::End(end) => break end,
-            Step::Send(request) => request,
-        };
-        let mut answer = relay.answer(&request);
-        if path(&request) == "/v1/sync" {
-            let mut page: wire::SyncResponse = wire::decode(&answer.body).unwrap();
-            page.entries.iter_mut().for_each(|entry| entry.snapshot.as_mut().unwrap().truncate(100));
-            answer.body = wire::encode(&page).unwrap();
+    // Whether the record is asked for, and how the session ends that gets it damaged.
+    let mut gets_it_damaged = |mut session: Session| {
+        let mut asked = false;
+        let mut step = session.start().unwrap();
+        loop {
+            let request = match step {
+                Step::End(end) => break (asked, end),
+                Step::Send(request) => request,
+            };
+            let mut answer = relay.answer(&request);
+            if path(&request) == "/v1/sync" {
+                asked = !wire::decode::<wire::SyncRequest>(&request.body).unwrap().want.is_empty();
+                let mut page: wire::SyncResponse = wire::decode(&answer.body).unwrap();
+                page.entries.iter_mut().for_each(|entry| entry.snapshot.as_mut().unwrap().truncate(100));
+                answer.body = wire::encode(&page).unwrap();
+            }
+            step = session.next(Event::Answered(answer)).unwrap();
         }
-        step = session.next(Event::Answered(answer)).unwrap();
     };
-    assert!(matches!(&end, End::Done(report) if report.set_aside == 1), "{end:?}");
-    drop(session);
+    let (asked, end) = gets_it_damaged(Session::join(&boris.book, "http://relay", "code", "Boris").unwrap());
+    assert!(!asked && matches!(&end, End::Done(report) if report.set_aside == 1), "{end:?}");
     assert_eq!(boris.book.status().unwrap().unreadable, 1);
+    // At once, and later less and less often.
+    let mut again = |minutes: i64| {
+        world.pass(minutes * 60_001);
+        gets_it_damaged(Session::sync(&boris.book, None).unwrap()).0
+    };
+    assert_eq!([0, 0, 0, 1, 1, 1, 2, 3, 1].map(&mut again), [true, true, false, true, false, true, false, true, false]);
+    world.pass(-10_000_000);
+    assert!(again(0), "a clock that was put right makes nobody wait");
+    world.pass(86_400_000);
     assert!(matches!(relay.sync_book(&boris.book), End::Done(_)));
     assert_eq!(boris.book.status().unwrap().unreadable, 0);
     assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");

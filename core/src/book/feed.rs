@@ -13,7 +13,7 @@ use crate::store::{DocRow, DocState, OutboxItem, StoredDoc, Tx};
 use crate::sync::wire::{Entry, Form, RowVersion};
 
 /// Why an entry was set aside: what it builds on is not here.
-pub(super) const MISSING: &str = "missing";
+const MISSING: &str = "missing";
 /// Why an entry was set aside: it is of a form that this release does not know. With every other reason the record is asked
 /// for whole with the next request.
 pub(super) const FORM: &str = "form";
@@ -52,19 +52,32 @@ impl Tx<'_> {
             Err(Aside::Store(error)) => return Err(error),
             Err(Aside::Reason(reason)) => {
                 report.set_aside += 1;
-                let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
-                self.set_aside(id, entry.kind, entry.generation, reason, &bytes)?;
+                self.set_aside(id, entry, reason)?;
             }
         }
         Ok(())
     }
 
-    /// Keeps what came for a record and could not be taken. Without bytes it is a wish only: nothing came, and the record is
-    /// asked for, in case the server has it.
-    pub(super) fn set_aside(&self, id: RecordId, kind: u16, generation: u32, reason: &str, bytes: &[u8]) -> Result<()> {
+    /// Keeps what came for a record and could not be taken.
+    fn set_aside(&self, id: RecordId, entry: &Entry, reason: &str) -> Result<()> {
+        let bytes = minicbor::to_vec(entry).map_err(|error| Error::Internal(error.to_string()))?;
+        // What somebody changed since may be whole on the server again.
+        let tried = entry.form == Form::Snapshot;
         self.sql
-            .prepare_cached("INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![id.as_bytes(), kind, generation, reason, bytes])?;
+            .prepare_cached(
+                "INSERT INTO quarantine(doc, kind, gen, reason, bytes, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (doc) DO UPDATE SET kind = excluded.kind, gen = excluded.gen, reason = excluded.reason,
+                 bytes = excluded.bytes, at_ms = excluded.at_ms, tries = iif(?7, tries + 1, 0)",
+            )?
+            .execute(params![id.as_bytes(), entry.kind, entry.generation, reason, bytes, self.now().ms, tried])?;
+        Ok(())
+    }
+
+    /// Lets the next request ask for a whole record, in case the server has it.
+    pub(super) fn wish(&self, id: RecordId, kind: u16, generation: u32) -> Result<()> {
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, x'')")?
+            .execute(params![id.as_bytes(), kind, generation, MISSING])?;
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{Connection, params};
 
 use super::Book;
-use super::feed::MISSING;
 use super::history::FieldChange;
 use super::identity::is_own;
 use crate::document::{
@@ -313,7 +312,7 @@ impl Tx<'_> {
         if is_known {
             // The server took a change that was written on the refused one, and will not send it: it has both from
             // another store.
-            self.set_aside(id, stored.kind, stored.generation, MISSING, &[])?;
+            self.wish(id, stored.kind, stored.generation)?;
         }
         // Forms that were saved from versions with these changes start anew.
         self.sql.execute("DELETE FROM saved_form WHERE doc = ?1", [id.as_bytes()])?;
@@ -328,7 +327,7 @@ impl Tx<'_> {
         }
         if unmade && verdict.is_some() && stored.generation > 0 {
             // An erasure that was refused: the record as the server still has it is asked for.
-            self.set_aside(id, stored.kind, stored.generation - 1, MISSING, &[])?;
+            self.wish(id, stored.kind, stored.generation - 1)?;
         }
         if let (true, Some(verdict)) = (unmade, verdict) {
             // Without what made the record, its later edits would make a record of nobody: they wait with it.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use super::feed::{FORM, MISSING};
+use super::feed::FORM;
 use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::Result;
@@ -48,7 +48,7 @@ impl Book {
                 max_bytes: PAGE_BYTES,
                 rows: Kind::ALL.into_iter().map(row_version).collect(),
                 directory: Meta::Directory.get(conn)?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes),
-                want: wanted(conn)?,
+                want: wanted(conn, self.env.now().ms)?,
                 ..SyncRequest::default()
             };
             push(conn, &mut request, shrink, held)?;
@@ -69,7 +69,7 @@ impl Book {
             if report.unclaimed {
                 // The server took what went with a refused edit just now, and will not send it: it takes it for known here.
                 for (id, kind, generation) in std::mem::take(&mut tx.taken_out) {
-                    tx.set_aside(id, kind, generation, MISSING, &[])?;
+                    tx.wish(id, kind, generation)?;
                 }
             }
             for entry in &page.entries {
@@ -110,13 +110,19 @@ pub(super) fn row_version(kind: Kind) -> RowVersion {
     RowVersion { kind: kind.code(), major, minor }
 }
 
-/// Records that this device cannot open, or whose changes it could not apply.
-fn wanted(conn: &Connection) -> Result<Vec<minicbor::bytes::ByteVec>> {
+/// Records that this device cannot open, or whose changes it could not apply. One that came whole and could not be taken
+/// either is asked for twice at once, then after one minute, two, four and so on up to 17 hours: it costs its user's data each time.
+fn wanted(conn: &Connection, now_ms: i64) -> Result<Vec<minicbor::bytes::ByteVec>> {
     let unreadable = DocState::Unreadable;
-    let sql =
-        format!("SELECT id FROM doc WHERE state = {unreadable} UNION SELECT doc FROM quarantine WHERE reason <> ?1 LIMIT ?2");
+    // A clock that went back asks too early rather than never.
+    let sql = format!(
+        "SELECT doc FROM quarantine WHERE reason <> ?1
+             AND (tries < 2 OR ?3 NOT BETWEEN at_ms AND at_ms + (60000 << min(tries - 2, 10)))
+         UNION SELECT id FROM doc WHERE state = {unreadable} AND id NOT IN (SELECT doc FROM quarantine WHERE reason <> ?1)
+         LIMIT ?2"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
-    let ids: Vec<Vec<u8>> = statement.query_map(params![FORM, MAX_WANT], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let ids: Vec<Vec<u8>> = statement.query_map(params![FORM, MAX_WANT, now_ms], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(ids.into_iter().map(Into::into).collect())
 }
 

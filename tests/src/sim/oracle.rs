@@ -16,16 +16,17 @@ use super::{Check, Dice, Failure};
 
 /// So many rounds of everybody syncing are enough for any history of a seed.
 const MAX_ROUNDS: usize = 40;
-/// Longer than the server looks at no codes after wrong ones.
-const MINUTE_MS: i64 = 61_000;
+/// Longer than the server looks at no codes after wrong ones, and than devices wait before they ask for a bad record again.
+const DAY_MS: i64 = 86_400_000;
 
 impl Sim<'_> {
     /// Stops all faults, lets everybody sync until nothing moves, and looks at what is left.
     pub fn settle(&mut self) -> Check {
         self.network.forget();
         self.server.mend();
-        self.server.world.pass(MINUTE_MS);
+        self.server.world.pass(DAY_MS);
         for device in &mut self.devices {
+            device.world.pass(DAY_MS);
             device.live = None;
             device.joins |= device.revoked;
         }

@@ -152,7 +152,9 @@ CREATE TABLE quarantine (
     kind   INTEGER NOT NULL,
     gen    INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    bytes  BLOB NOT NULL
+    bytes  BLOB NOT NULL,                 -- empty: nothing came, the record is wished for
+    tries  INTEGER NOT NULL DEFAULT 0,    -- how often the whole record came and could not be taken either
+    at_ms  INTEGER NOT NULL DEFAULT 0     -- when it came last
 ) STRICT, WITHOUT ROWID;
 
 -- Single values: identity, account, cursor.
