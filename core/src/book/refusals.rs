@@ -2,7 +2,7 @@
 //!
 //! What one save or action wrote into one record is one refusal, however many changes it took.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
@@ -164,18 +164,18 @@ fn with_refused(conn: &Connection, items: &[OutboxItem]) -> Result<Option<(Docum
     };
     // Under the same id the server may hold a record of another kind: then the edit stands alone.
     let here = StoredDoc::find(conn, id)?.filter(|stored| stored.kind == kind.code()).and_then(|stored| stored.open().ok());
-    let mut needed: HashSet<ChangeHash> = items.iter().map(|item| item.hash).collect();
-    let mut raw = Vec::new();
-    // The later ones first: what a change was written on is older. Others stay out, since they may exclude each other.
-    for item in OutboxItem::refused_with_past(conn, id)?.iter().rev() {
-        if needed.contains(&item.hash)
-            && let Ok(bytes) = open_envelope(&item.bytes, MAX_OWN_CHANGE)
-        {
-            needed.extend(scan_change(&bytes, &Limits::CHANGE).into_iter().flat_map(|facts| facts.deps).map(ChangeHash));
-            raw.push(bytes);
-        }
+    let mut past: BTreeMap<ChangeHash, Vec<u8>> = BTreeMap::new();
+    for item in OutboxItem::refused_with_past(conn, id)? {
+        past.extend(open_envelope(&item.bytes, MAX_OWN_CHANGE).ok().map(|bytes| (item.hash, bytes)));
     }
-    raw.reverse();
+    // Others stay out, since they may exclude each other.
+    let mut needed: Vec<ChangeHash> = items.iter().map(|item| item.hash).collect();
+    let mut raw = Vec::new();
+    while let Some(hash) = needed.pop() {
+        let Some(bytes) = past.remove(&hash) else { continue };
+        needed.extend(scan_change(&bytes, &Limits::CHANGE).into_iter().flat_map(|facts| facts.deps).map(ChangeHash));
+        raw.push(bytes);
+    }
     let mut scratch = match &here {
         Some(document) => document.clone(),
         None => Document::new(kind.definition())?,
