@@ -71,6 +71,8 @@ pub struct Book {
     watchers: Watchers,
     /// Held while a session syncs: a book is locked by one session at a time, and closed only once.
     sync_lock: Mutex<Option<std::fs::File>>,
+    /// Whether no row is left that an older release derived; only the first looks go through all records.
+    rows_are_current: AtomicBool,
     /// `PRAGMA data_version` of the writer when other processes' commits were last reported.
     seen_version: Mutex<i64>,
 }
@@ -168,6 +170,7 @@ impl Book {
             readers: Mutex::default(),
             read: Condvar::new(),
             closed: AtomicBool::new(false),
+            rows_are_current: AtomicBool::new(false),
             watchers: Watchers::default(),
             sync_lock: Mutex::new(None),
             seen_version: Mutex::new(seen),

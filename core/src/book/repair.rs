@@ -1,5 +1,7 @@
 //! Checking and repairing what is derived. The documents, the outbox and the identity are never derived.
 
+use std::sync::atomic::Ordering;
+
 use super::Book;
 use crate::error::Result;
 use crate::id::RecordId;
@@ -126,13 +128,21 @@ impl Book {
     /// # Errors
     /// Those of the store.
     pub fn verify_some(&self, limit: u32) -> Result<u64> {
-        let behind = behind();
-        self.write(|tx| {
-            let ids: Vec<Vec<u8>> = {
-                let sql = format!("SELECT id FROM doc WHERE {behind} ORDER BY has_unknown DESC, n LIMIT ?1");
+        let may_be_older = !self.rows_are_current.load(Ordering::Relaxed);
+        let (unopened, older) = self.write(|tx| {
+            let select = |condition: &str, limit: u32| -> Result<Vec<Vec<u8>>> {
+                let sql = format!("SELECT id FROM doc WHERE {condition} ORDER BY has_unknown DESC, n LIMIT ?1");
                 let mut statement = tx.sql.prepare_cached(&sql)?;
-                statement.query_map([limit], |row| row.get(0))?.collect::<Result<_, _>>()?
+                Ok(statement.query_map([limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
             };
+            let count = |condition: &str| -> Result<u64> {
+                let sql = format!("SELECT count(*) FROM doc WHERE {condition}");
+                Ok(tx.sql.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+            };
+            let mut ids = select(&unopened(), limit)?;
+            if may_be_older {
+                ids.extend(select(&older(), limit.saturating_sub(u32::try_from(ids.len()).unwrap_or(u32::MAX)))?);
+            }
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
                 match tx.open_doc(id) {
                     // Opening makes the row of an unopened one; this is for rows of an older release.
@@ -142,22 +152,26 @@ impl Book {
                     Err(error) => return Err(error),
                 }
             }
-            let left = tx.sql.query_row(&format!("SELECT count(*) FROM doc WHERE {behind}"), [], |row| row.get::<_, i64>(0))?;
-            Ok(left.unsigned_abs())
-        })
+            Ok((count(&unopened())?, if may_be_older { count(&older())? } else { 0 }))
+        })?;
+        self.rows_are_current.store(older == 0, Ordering::Relaxed);
+        Ok(unopened + older)
     }
 }
 
-/// The condition of documents that wait for verification: of a known kind, and not opened yet or with an older row.
-fn behind() -> String {
-    let (unverified, unreadable) = (DocState::Unverified, DocState::Unreadable);
+/// The condition of documents of known kinds that were not opened yet.
+fn unopened() -> String {
+    let known = Kind::ALL.map(|kind| kind.code().to_string()).join(", ");
+    format!("state = {} AND kind IN ({known})", DocState::Unverified)
+}
+
+/// The condition of opened documents with a row that an older release derived.
+fn older() -> String {
     let older = Kind::ALL.map(|kind| {
-        let (code, (major, minor)) = (kind.code(), kind.definition().row_version);
-        format!(
-            "(kind = {code} AND state <> {unreadable} AND (state = {unverified} OR (row_major, row_minor) < ({major}, {minor})))"
-        )
+        let (major, minor) = kind.definition().row_version;
+        format!("(kind = {} AND (row_major, row_minor) < ({major}, {minor}))", kind.code())
     });
-    format!("({})", older.join(" OR "))
+    format!("state = {} AND ({})", DocState::Verified, older.join(" OR "))
 }
 
 /// Whether the query table's row is what the document gives: compared in a scratch table of the same form.
@@ -174,4 +188,37 @@ fn same_row(conn: &rusqlite::Connection, n: i64, document: &crate::document::Doc
         found.push(row.get::<_, rusqlite::types::Value>(at)?);
     }
     Ok(found == expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::book::sync::wanted_sql;
+    use crate::store::DocState;
+
+    /// How SQLite goes about a statement on a book's tables.
+    fn plan(sql: &str) -> String {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("../store/sql/001_init.sql")).unwrap();
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = vec![None::<i64>; statement.parameter_count()];
+        let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+        lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_runs_with_every_sync_and_in_the_background_goes_through_no_table_of_documents() {
+        let unopened = super::unopened();
+        for sql in [
+            wanted_sql(),
+            format!("SELECT id FROM doc WHERE {unopened} ORDER BY has_unknown DESC, n LIMIT 9"),
+            format!("SELECT count(*) FROM doc WHERE {unopened}"),
+            format!("SELECT count(*) FROM doc WHERE state = {}", DocState::Unreadable),
+            "SELECT count(*) FROM doc WHERE disputed > 0".to_owned(),
+        ] {
+            let plan = plan(&sql);
+            let whole = plan.lines().find(|line| line.starts_with("SCAN doc") && !line.contains("USING"));
+            assert_eq!(whole, None, "{sql}:\n{plan}");
+            assert!(!plan.contains("FOR ORDER BY"), "{sql}:\n{plan}");
+        }
+    }
 }

@@ -113,17 +113,20 @@ pub(super) fn row_version(kind: Kind) -> RowVersion {
 /// Records that this device cannot open, or whose changes it could not apply. One that came whole and could not be taken
 /// either is asked for twice at once, then after one minute, two, four and so on up to 17 hours: it costs its user's data each time.
 fn wanted(conn: &Connection, now_ms: i64) -> Result<Vec<minicbor::bytes::ByteVec>> {
+    let mut statement = conn.prepare_cached(&wanted_sql())?;
+    let ids: Vec<Vec<u8>> = statement.query_map(params![FORM, MAX_WANT, now_ms], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(ids.into_iter().map(Into::into).collect())
+}
+
+pub(super) fn wanted_sql() -> String {
     let unreadable = DocState::Unreadable;
     // A clock that went back asks too early rather than never.
-    let sql = format!(
+    format!(
         "SELECT doc FROM quarantine WHERE reason <> ?1
              AND (tries < 2 OR ?3 NOT BETWEEN at_ms AND at_ms + (60000 << min(tries - 2, 10)))
          UNION SELECT id FROM doc WHERE state = {unreadable} AND id NOT IN (SELECT doc FROM quarantine WHERE reason <> ?1)
          LIMIT ?2"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let ids: Vec<Vec<u8>> = statement.query_map(params![FORM, MAX_WANT, now_ms], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(ids.into_iter().map(Into::into).collect())
+    )
 }
 
 /// Adds whole groups from the outbox to a request, but for those in `held`.

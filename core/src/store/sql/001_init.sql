@@ -15,7 +15,9 @@ CREATE TABLE doc (
     changed_ms  INTEGER NOT NULL DEFAULT 0,   -- wall clock of the newest change
     bytes       BLOB NOT NULL                 -- in an envelope
 ) STRICT;
-CREATE INDEX doc_unverified ON doc (state) WHERE state <> 0;
+-- SQLite takes an index with a condition for a statement that has the same condition, word for word.
+CREATE INDEX doc_unverified ON doc (has_unknown DESC) WHERE state = 1;
+CREATE INDEX doc_unreadable ON doc (id) WHERE state = 2;
 CREATE INDEX doc_disputed ON doc (kind) WHERE disputed > 0;
 
 -- Derived: one query table a kind. Columns in the order of the definition's row fields, after n, sort and letter.

@@ -21,6 +21,9 @@ use roadbook_core::search::SearchText;
 use roadbook_core::sync::{End, Report, Session};
 use roadbook_tests::server::Server;
 
+/// How often a new device is filled, and the floor.
+const PULLS: usize = 5;
+
 /// A measured line of the table.
 struct Line {
     name: &'static str,
@@ -107,21 +110,31 @@ fn measure(dir: &Path, count: usize) -> Vec<Line> {
         pushed.bytes_up
     );
 
-    let boris = book(&dir.join("boris"));
-    let (pulled, took) = run(Session::join(&boris, &server.url, &server.invite("Bench", "Boris"), "bench"));
-    assert_eq!(pulled.pulled, count as u64);
+    let boris_dir = dir.join("boris");
+    let boris = book(&boris_dir);
+    let pull = |book: &Arc<Book>| {
+        let (pulled, took) = run(Session::join(book, &server.url, &server.invite("Bench", "Boris"), "bench"));
+        assert_eq!(pulled.pulled, count as u64);
+        (pulled, took)
+    };
+    let (pulled, first) = pull(&boris);
     eprintln!("pull: {} bytes down, {} requests", pulled.bytes_down, pulled.requests);
-    let rows = floor::rows(&dir.join("boris"), |id| {
+    let rows = floor::rows(&boris_dir, |id| {
         let contact: Contact = boris.get(id).expect("the contact");
         SearchText::of(&contact.to_values())
     });
-    let floor_bulk = floor::bulk(&dir.join("floor"), &rows);
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / count as f64;
+    // Core and floor in turn, so that what else the machine does meets both.
+    let (mut pulls, mut bulks) = (vec![first], vec![floor::bulk(&dir.join("floor"), &rows)]);
+    for again in 1..PULLS {
+        pulls.push(pull(&book(&dir.join(format!("boris-{again}")))).1);
+        bulks.push(floor::bulk(&dir.join(format!("floor-{again}")), &rows));
+    }
+    let each = |times| median(times) / count as f64;
     let mut lines = vec![Line {
         name: "P1",
-        what: format!("a new device receives {count} contacts, a record"),
-        core: each(took),
-        floor: Some(each(floor_bulk)),
+        what: format!("a new device receives {count} contacts, a record, median of {PULLS}"),
+        core: each(pulls),
+        floor: Some(each(bulks)),
         unit: "µs",
         must: "≤ 1.5 × floor",
     }];
