@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use roadbook_core::Error;
-use roadbook_core::book::Book;
+use roadbook_core::book::{Book, ContactSort};
 use roadbook_core::records::{Deal, TaskItem};
 use roadbook_core::sync::wire::{self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloResponse};
 use roadbook_core::sync::{End, Event, RejoinReason, Request, Response, Session, Step, WaitReason};
@@ -389,6 +389,31 @@ fn a_record_that_came_damaged_is_asked_for_again() {
     assert!(matches!(relay.sync_book(&boris.book), End::Done(_)));
     assert_eq!(boris.book.status().unwrap().unreadable, 0);
     assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");
+}
+
+#[test]
+fn a_record_that_an_own_edit_kept_out_comes_when_the_edit_is_refused() {
+    let (world, mut relay, anna) = joined();
+    let boris = Device::new(&world);
+    relay.join(&boris.book, "Boris");
+    // Two records of one id, of different kinds: the server has Anna's.
+    let card = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:one\r\nFN:One\r\nEND:VCARD\r\n";
+    boris.book.import_vcard("cards", card.as_bytes(), None, &|_| true).unwrap();
+    let id = boris.book.contacts(&Default::default(), ContactSort::Name, None, 1).unwrap().items[0].id.0;
+    anna.book.save(&Deal { id: id.into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    relay.sync_book(&anna.book);
+    relay.holds = Some(Box::new(|_| true));
+    for _ in 0..4 {
+        relay.sync_book(&boris.book);
+    }
+    assert_eq!(boris.book.status().unwrap().unreadable, 1);
+    relay.holds = None;
+    relay.policy = Some(Box::new(|_| Some("kind")));
+    for _ in 0..2 {
+        relay.sync_book(&boris.book);
+    }
+    assert_eq!(boris.book.get::<Deal>(id).unwrap().title, "Pumps");
+    assert_eq!(boris.book.status().unwrap().unreadable, 0);
 }
 
 #[test]

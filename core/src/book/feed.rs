@@ -81,6 +81,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What stood in the way of what came may be gone: where something of the record is set aside, the next request asks for it.
+    pub(super) fn ask_at_once(&self, id: RecordId) -> Result<()> {
+        self.sql.prepare_cached("UPDATE quarantine SET tries = 0 WHERE doc = ?1")?.execute([id.as_bytes()])?;
+        Ok(())
+    }
+
     pub(super) fn forget_set_aside(&self, id: RecordId) -> Result<()> {
         self.sql.prepare_cached("DELETE FROM quarantine WHERE doc = ?1")?.execute([id.as_bytes()])?;
         Ok(())

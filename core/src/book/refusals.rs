@@ -298,6 +298,7 @@ impl Tx<'_> {
         };
         let kind = document.definition().kind;
         self.taken_out.push((id, stored.kind, stored.generation));
+        self.ask_at_once(id)?;
         let clean = document.without(hashes)?;
         let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
         let changes = document.changes();
