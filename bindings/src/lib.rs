@@ -16,3 +16,6 @@ pub use observe::{ChangeNotice, ChangeObserver, LogLevel, LogSink, ProgressObser
 pub use session::{HttpRequest, SyncEnd, SyncSession, SyncStep};
 
 uniffi::setup_scaffolding!("roadbook");
+
+// The simulator's build of the core keeps its stores in plain text; nothing that people use may be made of it.
+const _: () = assert!(roadbook_core::fault::CIPHERED, "the core was built with its feature `planted`");

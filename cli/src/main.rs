@@ -5,6 +5,9 @@
 
 use std::process::ExitCode;
 
+// The simulator's build of the core keeps its stores in plain text; nothing that people use may be made of it.
+const _: () = assert!(roadbook_core::fault::CIPHERED, "the core was built with its feature `planted`");
+
 fn main() -> ExitCode {
     ExitCode::from(roadbook_cli::run(std::env::args_os()))
 }
