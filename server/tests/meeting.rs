@@ -5,7 +5,7 @@
 mod common;
 
 use common::{FIRM, Server, contact, done, names};
-use roadbook_core::records::Contact;
+use roadbook_core::records::{Contact, Deal};
 use roadbook_core::sync::wire::{self, SyncRequest};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
 use roadbook_tests::{Device, World};
@@ -249,6 +249,32 @@ fn a_device_is_revoked_by_the_beginning_of_its_id_if_that_is_enough() {
     let shown: Vec<_> = listed.iter().map(|(device, person)| (person.as_str(), device.revoked_ms.is_some())).collect();
     assert_eq!(shown, [("Anna Berg", false), ("Boris Król", true)]);
     assert_eq!(server.summary().records, 0);
+}
+
+#[test]
+fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
+    let world = World::new(73);
+    let mut server = Server::new(&world);
+    let (anna, boris, late) = (server.device("Anna Berg"), server.device("Boris Król"), server.device("Boris Król"));
+    let backup = back_up(&mut server);
+    let id = contact(&anna, "Ackermann").id.0;
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["Ackermann"]);
+    put_back(&mut server, &backup);
+    late.book.save(&Deal { id: id.into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    for device in [&late, &boris, &anna, &anna] {
+        done(server.sync(device));
+    }
+    for device in [&boris, &anna] {
+        assert_eq!(device.book.get::<Deal>(id).unwrap().title, "Pumps");
+        assert_eq!(names(device), Vec::<String>::new());
+        let status = device.book.status().unwrap();
+        assert_eq!((status.unreadable, status.state_hash), (0, server.summary().state_hash));
+        assert_eq!(device.book.check().unwrap(), []);
+    }
+    let refusals = anna.book.refusals().unwrap();
+    assert_eq!((refusals.len(), refusals[0].reason.as_str()), (1, "kind"), "Anna still has what she wrote");
 }
 
 #[test]

@@ -99,7 +99,12 @@ impl Tx<'_> {
         let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
         let existing = StoredDoc::find(self.sql, id)?;
         if let Some(stored) = &existing {
-            if stored.kind != entry.kind {
+            // A server that was put back may have given the id to a record of another kind. That is the record, unless
+            // this device has edits of the other, which need it to be shown: waiting ones are refused first, refused ones
+            // decided.
+            let edited =
+                || Ok::<_, Error>(OutboxItem::has_refused(self.sql, id)? || !OutboxItem::waiting_of(self.sql, id)?.is_empty());
+            if stored.kind != entry.kind && edited()? {
                 return Err(Aside::Reason("kind"));
             }
             if stored.generation > entry.generation {
@@ -110,7 +115,8 @@ impl Tx<'_> {
                 return Ok(self.forget_set_aside(id)?);
             }
         }
-        let present = existing.as_ref().filter(|stored| stored.generation == entry.generation);
+        let same = |stored: &&StoredDoc| (stored.generation, stored.kind) == (entry.generation, entry.kind);
+        let present = existing.as_ref().filter(same);
         let healthy = present.filter(|stored| stored.is_healthy());
         let Some(kind) = Kind::from_code(entry.kind) else {
             self.make_room(id, existing.as_ref(), entry)?;
@@ -147,7 +153,12 @@ impl Tx<'_> {
             return self.forget_generation(id, existing, entry.generation);
         }
         match existing.and_then(|stored| Some((stored, stored.known_kind()?))) {
-            Some((stored, kind)) => self.delete_derived(kind.definition(), stored.n),
+            Some((stored, kind)) => {
+                if stored.kind != entry.kind {
+                    self.changed.push((kind, id));
+                }
+                self.delete_derived(kind.definition(), stored.n)
+            }
             None => Ok(()),
         }
     }

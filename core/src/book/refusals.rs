@@ -224,6 +224,7 @@ impl Tx<'_> {
     fn drop_refused(&self, items: &[OutboxItem]) -> Result<()> {
         for item in items {
             self.sql.execute("UPDATE outbox SET state = ?2 WHERE n = ?1", params![item.n, OutboxState::Settled])?;
+            self.ask_at_once(item.doc)?;
             self.sql.execute(
                 "DELETE FROM outbox WHERE doc = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = ?3)",
                 params![item.doc.as_bytes(), OutboxState::Settled, OutboxState::Refused],

@@ -9,6 +9,7 @@ use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::Result;
 use crate::fault::{Plant, planted};
+use crate::gate::Refused::Erased;
 use crate::id::RecordId;
 use crate::record::Kind;
 use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
@@ -171,8 +172,11 @@ impl Tx<'_> {
                 report.held += changes;
                 report.held_groups.push(verdict.group.clone());
             }
-            // An import's records have nothing to do with each other: one that is refused must not keep out the rest.
-            Outcome::Refused if self.is_import(&verdict.group)? && self.split_group(&verdict.group)? => {}
+            // An import's records have nothing to do with each other, and an erased record takes no other edit along: one
+            // that is refused must not keep out the rest.
+            Outcome::Refused
+                if (verdict.code.as_deref() == Some(Erased.code()) || self.is_import(&verdict.group)?)
+                    && self.split_group(&verdict.group)? => {}
             // The author was refused, not the edit: this store was copied or restored, and wrote on as another one.
             Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {
                 if !planted(Plant::ActorReuse) {

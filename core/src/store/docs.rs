@@ -120,7 +120,7 @@ impl Tx<'_> {
         let disputed = i64::try_from(doc.disputed).unwrap_or(i64::MAX);
         let sql = "INSERT INTO doc(id, kind, gen, heads, state, row_major, row_minor, has_unknown, disputed, changed_ms, bytes)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-                   ON CONFLICT (id) DO UPDATE SET gen = excluded.gen, heads = excluded.heads, state = excluded.state,
+                   ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, gen = excluded.gen, heads = excluded.heads, state = excluded.state,
                        row_major = excluded.row_major, row_minor = excluded.row_minor, has_unknown = excluded.has_unknown,
                        disputed = excluded.disputed, changed_ms = excluded.changed_ms, bytes = excluded.bytes
                    RETURNING n";

@@ -80,8 +80,9 @@ impl Sim<'_> {
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
                 let there = token.is_in(&documents);
                 let author = self.devices.get(token.store);
-                let pushes_again =
-                    author.is_some_and(|author| author.life == token.life && !self.model.forked.contains(&author.lineage));
+                // Whoever erased a record has nothing of it any more, whatever the server says to that.
+                let pushes_again = !self.model.erased.contains_key(&token.record)
+                    && author.is_some_and(|author| author.life == token.life && !self.model.forked.contains(&author.lineage));
                 if !there && !pushes_again {
                     token.fate = Fate::MayBeLost;
                     stranded = true;

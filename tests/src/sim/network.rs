@@ -1,6 +1,9 @@
 //! The network between devices and the server: it loses, repeats, delays, damages and rearranges what it carries.
 
+use std::collections::BTreeSet;
+
 use roadbook_core::document::open_envelope;
+use roadbook_core::id::RecordId;
 use roadbook_core::record::{FieldValue, Kind, decode_row, encode_row};
 use roadbook_core::sync::wire::{
     self, CONTENT_TYPE, Entry, ErrorCode, ErrorResponse, MAX_INFLATED, Outcome, SyncRequest, SyncResponse,
@@ -30,6 +33,8 @@ pub struct Late {
 #[derive(Default)]
 pub struct Network {
     late: Vec<Late>,
+    /// Records of which a group was damaged on the way: an edit may be refused then that the server had taken before.
+    pub damaged: BTreeSet<RecordId>,
     /// Whether the server was put back. From then on no group is damaged: an edit that others had already built on would
     /// be refused for good, and theirs would wait for it for ever (docs/reliability.md, "Known limits").
     pub put_back: bool,
@@ -131,6 +136,8 @@ impl Network {
                         if let Some(byte) = group.items.get_mut(item).and_then(|item| item.change.last_mut()) {
                             *byte ^= 0x10;
                             seen("group damaged");
+                            let docs = group.items.iter().filter_map(|item| request.docs.get(item.doc as usize));
+                            self.damaged.extend(docs.filter_map(|doc| RecordId::from_slice(&doc.id)));
                         }
                     }
                 });

@@ -125,7 +125,7 @@ impl Sim<'_> {
     /// Nobody disagrees with himself.
     fn no_conflict_with_oneself(&mut self, i: usize) -> Check {
         let disputed = self.devices[i].book.disputed(1000).map_err(unexpected)?;
-        for record in disputed {
+        for record in disputed.into_iter().filter(|record| !self.network.damaged.contains(&record.id)) {
             for conflict in self.devices[i].book.conflicts(record.id).map_err(unexpected)? {
                 self.coverage.count(Section::Seen, "conflict at the end");
                 let Some(author) = conflict.values.first().map(|value| &value.author) else { continue };
