@@ -7,7 +7,7 @@ mod common;
 use common::{Server, contact, done, names};
 use roadbook_core::book::Change;
 use roadbook_core::records::{Contact, Deal};
-use roadbook_core::sync::wire::{self, Outcome, PushDoc, SyncRequest, SyncResponse};
+use roadbook_core::sync::wire::{Outcome, PushDoc, SyncRequest, SyncResponse};
 use roadbook_core::sync::{End, Event, Session, Step, WaitReason};
 use roadbook_tests::{Device, World};
 
@@ -323,16 +323,11 @@ fn a_refused_edit_is_shown_though_a_copy_of_the_store_wrote_in_its_place() {
     edit(&twin, id, "Buyer");
     done(server.sync(&twin));
     edit(&anna, id, "Owner");
-    let sync_damaged = || {
-        server.drive_with(Session::sync(&anna.book, None).unwrap(), |request| {
-            if common::path_of(request) == "/v1/sync" {
-                let mut message: SyncRequest = wire::decode(&request.body).unwrap();
-                // A bit fell over on the way.
-                message.groups.iter_mut().for_each(|group| *group.items[0].change.last_mut().unwrap() ^= 1);
-                request.body = wire::encode(&message).unwrap();
-            }
-        })
+    // A bit falls over on the way.
+    let flip = |message: &mut SyncRequest| {
+        message.groups.iter_mut().for_each(|group| *group.items[0].change.last_mut().unwrap() ^= 1);
     };
+    let sync_damaged = || server.sync_changed(&anna, flip);
     sync_damaged();
     assert_eq!(anna.book.get::<Contact>(id).unwrap().job_title, "Buyer");
     let of_title = |text: &str| ("job_title".to_owned(), Some(text.to_owned()));
@@ -390,18 +385,11 @@ fn a_group_that_was_accepted_unheard_and_then_arrives_damaged_costs_no_edit() {
     server.sync_raw(&authorization, &request).unwrap();
     edit(&anna, id, "Owner");
     let mut damaged = false;
-    let mut session = Session::sync(&anna.book, None).unwrap();
-    let mut step = session.start().unwrap();
-    while let Step::Send(mut sent) = step {
-        if !damaged && common::path_of(&sent) == "/v1/sync" {
-            let mut message: SyncRequest = wire::decode(&sent.body).unwrap();
+    server.sync_changed(&anna, |message| {
+        if !std::mem::replace(&mut damaged, true) {
             message.groups[0].items[0].change.pop();
-            sent.body = wire::encode(&message).unwrap();
-            damaged = true;
         }
-        step = session.next(Event::Answered(server.send(&sent))).unwrap();
-    }
-    drop(session);
+    });
     done(server.sync(&anna));
     done(server.sync(&anna));
     assert_eq!(anna.book.refusals().unwrap(), [], "the server has both");

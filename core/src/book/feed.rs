@@ -102,9 +102,7 @@ impl Tx<'_> {
             // A server that was put back may have given the id to a record of another kind. That is the record, unless
             // this device has edits of the other, which need it to be shown: waiting ones are refused first, refused ones
             // decided.
-            let edited =
-                || Ok::<_, Error>(OutboxItem::has_refused(self.sql, id)? || !OutboxItem::waiting_of(self.sql, id)?.is_empty());
-            if stored.kind != entry.kind && edited()? {
+            if stored.kind != entry.kind && OutboxItem::has_any(self.sql, id)? {
                 return Err(Aside::Reason("kind"));
             }
             if stored.generation > entry.generation {

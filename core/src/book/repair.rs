@@ -129,6 +129,7 @@ impl Book {
     /// Those of the store.
     pub fn verify_some(&self, limit: u32) -> Result<u64> {
         let may_be_older = !self.rows_are_current.load(Ordering::Relaxed);
+        let (unopened, older) = (unopened(), older());
         let (unopened, older) = self.write(|tx| {
             let select = |condition: &str, limit: u32| -> Result<Vec<Vec<u8>>> {
                 let sql = format!("SELECT id FROM doc WHERE {condition} ORDER BY has_unknown DESC, n LIMIT ?1");
@@ -139,9 +140,9 @@ impl Book {
                 let sql = format!("SELECT count(*) FROM doc WHERE {condition}");
                 Ok(tx.sql.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
             };
-            let mut ids = select(&unopened(), limit)?;
+            let mut ids = select(&unopened, limit)?;
             if may_be_older {
-                ids.extend(select(&older(), limit.saturating_sub(u32::try_from(ids.len()).unwrap_or(u32::MAX)))?);
+                ids.extend(select(&older, limit.saturating_sub(u32::try_from(ids.len()).unwrap_or(u32::MAX)))?);
             }
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
                 match tx.open_doc(id) {
@@ -152,7 +153,7 @@ impl Book {
                     Err(error) => return Err(error),
                 }
             }
-            Ok((count(&unopened())?, if may_be_older { count(&older())? } else { 0 }))
+            Ok((count(&unopened)?, if may_be_older { count(&older)? } else { 0 }))
         })?;
         self.rows_are_current.store(older == 0, Ordering::Relaxed);
         Ok(unopened + older)

@@ -109,6 +109,12 @@ impl OutboxItem {
         Self::select(conn, "WHERE state <> ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
 
+    /// Whether there are edits of a record, waiting or refused.
+    pub fn has_any(conn: &Connection, doc: RecordId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)";
+        Ok(conn.prepare_cached(sql)?.query_row([doc.as_bytes()], |row| row.get(0))?)
+    }
+
     /// Whether there are refused edits of a record, decided or not.
     pub fn has_refused(conn: &Connection, doc: RecordId) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state <> ?2)";

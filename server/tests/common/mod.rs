@@ -160,16 +160,23 @@ impl Server {
     /// A sync whose pages have at most so many bytes; gives how many requests it took.
     pub fn sync_in_pages(&self, device: &Device, max_bytes: u32, mut between: impl FnMut(u32)) -> u32 {
         let mut pages = 0;
-        done(self.drive_with(Session::sync(&device.book, None).unwrap(), |request| {
-            if path_of(request) == "/v1/sync" {
-                let mut message: SyncRequest = wire::decode(&request.body).unwrap();
-                message.max_bytes = max_bytes;
-                request.body = wire::encode(&message).unwrap();
-                between(pages);
-                pages += 1;
-            }
+        done(self.sync_changed(device, |message| {
+            message.max_bytes = max_bytes;
+            between(pages);
+            pages += 1;
         }));
         pages
+    }
+
+    /// A sync whose requests become others on the way.
+    pub fn sync_changed(&self, device: &Device, mut change: impl FnMut(&mut SyncRequest)) -> End {
+        self.drive_with(Session::sync(&device.book, None).unwrap(), |request| {
+            if path_of(request) == "/v1/sync" {
+                let mut message: SyncRequest = wire::decode(&request.body).unwrap();
+                change(&mut message);
+                request.body = wire::encode(&message).unwrap();
+            }
+        })
     }
 
     /// Sends a session's request.
