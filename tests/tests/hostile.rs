@@ -162,6 +162,12 @@ fn enormous_records_are_refused_before_they_are_built() {
         }
     }
     assert_eq!(last, "too_large");
+    // What takes away needs no room.
+    let shorter = change(&document, |doc| {
+        let (_, notes) = doc.get(ROOT, "notes").unwrap().unwrap();
+        doc.splice_text(&notes, 0, 19_000, "").unwrap();
+    });
+    assert_eq!(refused("a full record made shorter", &document, &[shorter]), "passes");
     let on_top = change(&document, |doc| doc.put(ROOT, "title", "Pumps").unwrap());
     assert_eq!(refused("a small change of a full record", &document, &[on_top]), "passes");
     let wrong = change(&document, |doc| doc.put(ROOT, "value", "much").unwrap());

@@ -163,6 +163,11 @@ impl Document {
         counters
     }
 
+    /// Its operations; deletions are none, a document stores them as successors of what they delete.
+    pub(crate) fn ops(&self) -> u64 {
+        self.am.stats().num_ops
+    }
+
     /// Whether the frozen first changes wrote something.
     fn is_of_skeleton(&self, id: &ObjId) -> bool {
         self.am.hash_for_opid(id).is_some_and(|change| self.definition.skeleton.has(&change, self))

@@ -129,7 +129,7 @@ pub fn admit_within(
     admits: &dyn Fn(Actor) -> bool,
     max_ops: u64,
 ) -> Result<Passed, Refused> {
-    let mut group = Group { document, admits, counters: None, authors: HashMap::new(), ops: 0, max_ops };
+    let mut group = Group { document, admits, counters: None, authors: HashMap::new(), ops: 0, deletions: 0, max_ops };
     let mut new: Vec<Admitted> = Vec::new();
     // Automerge's memory grows with what it is given at once: the changes go in by steps of about one large change.
     let mut steps = vec![0];
@@ -174,6 +174,7 @@ struct Group<'a> {
     /// The changes so far.
     authors: HashMap<ChangeHash, Actor>,
     ops: u64,
+    deletions: u64,
     max_ops: u64,
 }
 
@@ -191,6 +192,9 @@ impl Group<'_> {
         self.check_numbers(facts)?;
         self.ops = self.ops.saturating_add(facts.ops);
         within("operations of a group", self.ops, self.max_ops)?;
+        self.deletions = self.deletions.saturating_add(facts.deletions);
+        let kept = self.ops.saturating_sub(self.deletions);
+        within("operations of the record", self.document.ops().saturating_add(kept), Limits::DOCUMENT.ops)?;
         self.authors.insert(hash, actor);
         Ok(actor)
     }

@@ -28,6 +28,9 @@ const DEFLATED_CHANGE: u8 = 2;
 /// The delta column with the times of a document's changes.
 const TIMES: u32 = (2 << 4) | 3;
 
+/// The column with what each operation does.
+const ACTIONS: u32 = (4 << 4) | 2;
+
 /// Lists inside rows (predecessors, successors, dependencies) may hold this many times the limit of
 /// rows.
 const ENTRIES_PER_ROW: u64 = 4;
@@ -91,6 +94,8 @@ pub struct ChangeFacts {
     pub start_op: u64,
     /// Its operations.
     pub ops: u64,
+    /// Those of its operations that delete: a document stores them as successors of what they delete.
+    pub deletions: u64,
     /// When it says it was made: what the writer put there, milliseconds since 1970 by convention.
     pub time_ms: i64,
     /// Its message, if not empty.
@@ -106,8 +111,7 @@ pub struct DocumentFacts {
     pub heads: Vec<[u8; 32]>,
     /// Everyone who changed it, ascending.
     pub actors: Vec<Vec<u8>>,
-    /// Its operations, without deletions: a document stores those as successors of what they
-    /// delete.
+    /// Its operations without deletions.
     pub ops: u64,
     /// Its changes.
     pub changes: u64,
@@ -202,6 +206,7 @@ pub fn scan_change(bytes: &[u8], limits: &Limits) -> Result<ChangeFacts, Malform
         seq,
         start_op,
         ops: ops.rows,
+        deletions: ops.deletions,
         time_ms,
         message: (!message.is_empty()).then(|| message.to_owned()),
         value_bytes: ops.value_bytes,
@@ -230,6 +235,7 @@ pub fn scan_document(bytes: &[u8], limits: &Limits) -> Result<DocumentFacts, Mal
             text_bytes: limits.message_bytes as u64,
             actors: actors.len() as u64,
             times: Some(TIMES),
+            actions: None,
         },
     )?;
     within(
@@ -264,6 +270,7 @@ fn op_bounds(limits: &Limits, actors: u64) -> Bounds {
         text_bytes: limits.value_bytes,
         actors,
         times: None,
+        actions: Some(ACTIONS),
     }
 }
 

@@ -149,13 +149,20 @@ pub(super) struct Bounds {
     pub(super) actors: u64,
     /// The delta column that holds times and may therefore be negative.
     pub(super) times: Option<u32>,
+    /// The integer column that says what an operation does.
+    pub(super) actions: Option<u32>,
 }
+
+/// Among actions, the one that takes a value away.
+const DELETION: u64 = 3;
 
 /// What the columns of one table hold.
 #[derive(Default)]
 pub(super) struct Tally {
     /// The longest column's rows: columns of only nulls or only false may be left out.
     pub(super) rows: u64,
+    /// The rows whose action is to delete.
+    pub(super) deletions: u64,
     /// Bytes of raw values.
     pub(super) raw_bytes: u64,
     /// Bytes of raw values and of texts times the rows that repeat them.
@@ -195,10 +202,18 @@ impl Scan<'_> {
                     _ => Ok(()),
                 })?
             }
-            2 => integers(data, what, limit, |value| match value {
-                Some((value, _)) if value > MAX_COUNTER => Err(Malformed::Number("integer column")),
-                _ => Ok(()),
-            })?,
+            2 => {
+                let Self { tally, bounds, .. } = self;
+                let actions = bounds.actions == Some(spec);
+                integers(data, what, limit, |value| match value {
+                    Some((value, _)) if value > MAX_COUNTER => Err(Malformed::Number("integer column")),
+                    Some((DELETION, rows)) if actions => {
+                        tally.deletions = tally.deletions.saturating_add(rows);
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                })?
+            }
             3 => deltas(data, what, limit, self.bounds.times == Some(spec))?,
             4 => booleans(data, what, limit)?,
             5 => self.texts(data, what, limit)?,

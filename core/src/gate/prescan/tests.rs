@@ -249,6 +249,7 @@ fn weight(op: &automerge::legacy::Op) -> u64 {
 }
 
 fn facts_of(change: &Change) -> ChangeFacts {
+    let ops = change.decode().operations;
     ChangeFacts {
         hash: change.hash().0,
         deps: change.deps().iter().map(|hash| hash.0).collect(),
@@ -257,9 +258,10 @@ fn facts_of(change: &Change) -> ChangeFacts {
         seq: change.seq(),
         start_op: change.start_op().get(),
         ops: change.len() as u64,
+        deletions: ops.iter().filter(|op| op.action == OpType::Delete).count() as u64,
         time_ms: change.timestamp(),
         message: change.message().map(str::to_owned),
-        value_bytes: change.decode().operations.iter().map(weight).sum(),
+        value_bytes: ops.iter().map(weight).sum(),
     }
 }
 
