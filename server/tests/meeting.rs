@@ -278,6 +278,36 @@ fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
 }
 
 #[test]
+fn a_refused_edit_on_what_another_device_wrote_is_shown_after_the_server_lost_both() {
+    let world = World::new(74);
+    let mut server = Server::new(&world);
+    let (anna, boris, late) = (server.device("Anna Berg"), server.device("Boris Król"), server.device("Boris Król"));
+    let backup = back_up(&mut server);
+    let id = contact(&anna, "Ackermann").id.0;
+    for device in [&anna, &boris] {
+        done(server.sync(device));
+    }
+    let retitle = |device: &Device, title: &str| {
+        let form = device.book.get::<Contact>(id).unwrap();
+        device.book.save(&Contact { job_title: title.into(), ..form }).unwrap();
+    };
+    retitle(&boris, "Buyer");
+    for device in [&boris, &anna] {
+        done(server.sync(device));
+    }
+    retitle(&anna, "Head of purchasing");
+    put_back(&mut server, &backup);
+    late.book.save(&Deal { id: id.into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    for device in [&late, &anna, &anna] {
+        done(server.sync(device));
+    }
+    let refused: Vec<_> = anna.book.refusals().unwrap().into_iter().flat_map(|refusal| refusal.changes).collect();
+    let titles: Vec<_> =
+        refused.into_iter().filter(|change| change.field.as_str() == "job_title").map(|change| change.after).collect();
+    assert_eq!(titles, [Some("Head of purchasing".to_owned())]);
+}
+
+#[test]
 fn a_device_whose_store_went_back_gets_its_own_later_records_again() {
     let world = World::new(71);
     let server = Server::new(&world);

@@ -2,7 +2,7 @@
 //!
 //! What one save or action wrote into one record is one refusal, however many changes it took.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
@@ -304,14 +304,18 @@ impl Tx<'_> {
         let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
         let changes = document.changes();
         let fallen: Vec<&ChangeEntry> = changes.iter().filter(gone).collect();
-        let mut is_known = false;
+        let mut known = BTreeSet::new();
         for change in &fallen {
             match OutboxItem::group_of(self.sql, &change.hash)? {
                 Some(group) => _ = self.fallen.insert(group),
-                None => is_known = true,
+                None => _ = known.insert(change.hash),
             }
         }
-        if is_known {
+        // Refused edits may have been written on them, and are shown and made again on what they were written on.
+        for (hash, bytes) in document.changes_since(&clean.heads()).into_iter().filter(|(hash, _)| known.contains(hash)) {
+            OutboxItem::keep_past(self.sql, &stored, &hash, &bytes)?;
+        }
+        if !known.is_empty() {
             // The server took a change that was written on the refused one, and will not send it: it has both from
             // another store.
             self.wish(id, stored.kind, stored.generation)?;
@@ -335,8 +339,8 @@ impl Tx<'_> {
             // Without what made the record, its later edits would make a record of nobody: they wait with it.
             for change in &fallen {
                 self.sql.execute(
-                    "UPDATE outbox SET state = ?3, verdict = ?2 WHERE hash = ?1",
-                    params![change.hash.0, verdict, OutboxState::Refused],
+                    "UPDATE outbox SET state = ?3, verdict = ?2 WHERE hash = ?1 AND state = ?4",
+                    params![change.hash.0, verdict, OutboxState::Refused, OutboxState::Waiting],
                 )?;
             }
             return Ok(());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{OutboxState, Tx};
+use super::{OutboxState, StoredDoc, Tx};
 use crate::access::DELETED;
 use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
 use crate::env::Env;
@@ -104,7 +104,7 @@ impl OutboxItem {
         Self::select(conn, "WHERE state = ?1 AND grp = ?2 ORDER BY n", params![OutboxState::Waiting, group])
     }
 
-    /// The refused edits of a record, and settled ones that they were written on.
+    /// The refused edits of a record, and what else they were written on that the record lacks.
     pub fn refused_with_past(conn: &Connection, doc: RecordId) -> Result<Vec<Self>> {
         Self::select(conn, "WHERE state <> ?1 AND doc = ?2 ORDER BY n", params![OutboxState::Waiting, doc.as_bytes()])
     }
@@ -119,6 +119,24 @@ impl OutboxItem {
     pub fn has_refused(conn: &Connection, doc: RecordId) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state <> ?2)";
         Ok(conn.prepare_cached(sql)?.query_row(params![doc.as_bytes(), OutboxState::Waiting], |row| row.get(0))?)
+    }
+
+    /// Keeps a change of others with the refused edits of a record, as long as there are any.
+    pub fn keep_past(conn: &Connection, of: &StoredDoc, hash: &ChangeHash, raw: &[u8]) -> Result<()> {
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO outbox(grp, doc, kind, gen, hash, action, bytes, state) SELECT x'', ?1, ?2, ?3, ?4, x'', ?5, ?6
+             WHERE EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state = ?7)",
+        )?
+        .execute(params![
+            of.id.as_bytes(),
+            of.kind,
+            of.generation,
+            hash.0,
+            seal_envelope(raw),
+            OutboxState::Settled,
+            OutboxState::Refused
+        ])?;
+        Ok(())
     }
 
     /// The refused edits, oldest first.

@@ -62,7 +62,8 @@ stored_states! {
         Waiting = 0,
         /// The server refused it, and its user has not decided.
         Refused = 1,
-        /// Its user decided; its bytes stay while others of the record wait that were written on them.
+        /// No question to the user: its bytes stay while refused edits of the record wait that were written on them. Its user has
+        /// decided about it, or others wrote it.
         Settled = 2,
     }
 }

@@ -94,7 +94,7 @@ CREATE TABLE outbox (
     hash    BLOB NOT NULL UNIQUE,
     action  BLOB NOT NULL,
     bytes   BLOB NOT NULL,                -- the raw change, in an envelope
-    state   INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 refused, 2 refused and settled
+    state   INTEGER NOT NULL DEFAULT 0,   -- 0 waiting, 1 refused, 2 kept for the refused edits on it
     verdict TEXT                          -- the code of the refusal
 ) STRICT;
 CREATE INDEX outbox_doc ON outbox (doc);
