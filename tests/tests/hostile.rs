@@ -201,8 +201,18 @@ fn thousands_of_values_for_one_field_cost_what_they_weigh() {
         writer.put(ROOT, "title", at.to_string()).unwrap();
     }
     let rivals = without_predecessors(sealed(&mut writer));
-    let verdict = refused("5 000 values beside each other in one change", &deal(), &[rivals]);
-    assert!(matches!(verdict, "passes" | "document" | "malformed"), "{verdict}");
+    assert_eq!(refused("5 000 values beside each other in one change", &deal(), &[rivals]), "field_type");
+}
+
+#[test]
+fn a_change_of_no_time_that_a_calendar_has_is_refused() {
+    for time in [i64::MIN, -(1 << 53) - 1, (1 << 53) + 1, i64::MAX] {
+        let mut writer = writer(&deal(), ANNA);
+        writer.put(ROOT, "title", "Pumps").unwrap();
+        writer.commit_with(CommitOptions::default().with_time(time)).unwrap();
+        let change = seal_envelope(writer.get_last_local_change().unwrap().raw_bytes());
+        assert_eq!(refused("an impossible time", &deal(), &[change]), "malformed");
+    }
 }
 
 /// The change with no operation taking another's place.

@@ -11,6 +11,8 @@ use crate::value::Scalar;
 
 /// Most bytes of a key: a field's name and a member of a hundred characters in any script.
 pub(crate) const MAX_KEY: usize = 600;
+/// Concurrent values of one key. Each of a firm's devices may add one while it is offline; reading compares them pairwise.
+const MAX_CONCURRENT: usize = 500;
 
 /// How far the numbers in a document go.
 #[derive(Debug, Default)]
@@ -188,14 +190,19 @@ impl Document {
         named.unwrap_or(Kind::Unknown) == self.definition.kind
     }
 
-    /// The first field that holds something which is no value of its type, concurrent values included. Fields that
-    /// this release does not know may hold any scalar; containers come from the skeleton only.
+    /// The first field that holds something which is no value of its type, concurrent values included, or more of those
+    /// than any number of people can disagree about. Fields that this release does not know may hold any scalar; containers
+    /// come from the skeleton only.
     pub(crate) fn broken_field(&self) -> Option<String> {
         for item in self.am.map_range(ROOT, ..) {
             let key = item.key.to_string();
             let (name, entry) = key.split_once('/').unwrap_or((&key, ""));
             let field = self.definition.field(name);
-            for (value, id) in self.values_at(&key, None) {
+            let values = self.values_at(&key, None);
+            if values.len() > MAX_CONCURRENT {
+                return Some(name.chars().take(60).collect());
+            }
+            for (value, id) in values {
                 let fits = match (&value, field) {
                     (Value::Object(automerge::ObjType::Text), _) => self.is_of_skeleton(&id),
                     (Value::Object(_), _) => false,

@@ -43,8 +43,8 @@ pub enum Refused {
     /// It claims to be a skeleton and is not a pinned one.
     #[error("not a pinned skeleton")]
     Skeleton,
-    /// A field does not hold a value of its type.
-    #[error("the field {0} does not hold a value of its type")]
+    /// A field does not hold a value of its type, or more of them at once than people can disagree about.
+    #[error("the field {0} holds what it cannot")]
     FieldType(String),
     /// The document would be larger than it may be, or cannot be saved and loaded again.
     #[error("the document would not survive")]

@@ -188,7 +188,7 @@ pub fn scan_change(bytes: &[u8], limits: &Limits) -> Result<ChangeFacts, Malform
     let actor = reader.bytes("actor length")?.to_vec();
     let seq = counter(reader, "sequence number")?;
     let start_op = counter(reader, "first operation's counter")?;
-    let time_ms = reader.signed("time")?;
+    let time_ms = columns::time(reader.signed("time")?)?;
     let message = reader.bytes("message length")?;
     within("message bytes", message.len() as u64, limits.message_bytes as u64)?;
     let message = std::str::from_utf8(message).map_err(|_| Malformed::Utf8)?;

@@ -12,6 +12,15 @@ const MAX_COLUMNS: u64 = 64;
 /// Automerge keeps operation counters, sequence numbers and indexes in 32 bits.
 pub(super) const MAX_COUNTER: u64 = (1 << 31) - 1;
 
+/// Milliseconds before or after 1970: 285 000 years. Automerge stores a time as its distance from the one before, and panics
+/// where two of them are further apart than 64 bits.
+const MAX_TIME: u64 = 1 << 53;
+
+/// A change's time.
+pub(super) fn time(value: i64) -> Result<i64, Malformed> {
+    if value.unsigned_abs() > MAX_TIME { Err(Malformed::Number("time")) } else { Ok(value) }
+}
+
 const DEFLATED: u32 = 0b1000;
 
 /// Refuses `found` above `limit`.
@@ -350,7 +359,7 @@ fn integers(
 
 /// A run of equal steps moves in one direction, so its first and its last value bound all between.
 fn deltas(data: &[u8], what: &'static str, limit: u64, times: bool) -> Result<u64, Malformed> {
-    let range = if times { i128::from(i64::MIN)..=i128::from(i64::MAX) } else { 0..=i128::from(MAX_COUNTER) };
+    let range = if times { -i128::from(MAX_TIME)..=i128::from(MAX_TIME) } else { 0..=i128::from(MAX_COUNTER) };
     let mut current = 0_i128;
     runs(
         data,

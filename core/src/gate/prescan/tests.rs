@@ -586,10 +586,14 @@ fn a_message_must_be_short_and_utf8() {
 }
 
 #[test]
-fn any_time_is_read_as_written() {
-    for time in [0, -1, 63, 64, -64, -65, 8191, 8192, i64::MAX, i64::MIN, 1_764_000_000_000] {
-        let header = [&[0, 1, 7, 1, 1][..], &leb(time), &[0, 0, 0]].concat();
-        assert_eq!(scan_change(&chunk(1, &header), &Limits::CHANGE).unwrap().time_ms, time);
+fn a_time_is_read_as_written_if_the_calendar_has_it() {
+    let scan = |time| scan_change(&chunk(1, &[&[0, 1, 7, 1, 1][..], &leb(time), &[0, 0, 0]].concat()), &Limits::CHANGE);
+    let end = 1_i64 << 53;
+    for time in [0, -1, 63, 64, -64, -65, 8191, 8192, end, -end, 1_764_000_000_000] {
+        assert_eq!(scan(time).unwrap().time_ms, time);
+    }
+    for time in [end + 1, -end - 1, i64::MAX, i64::MIN] {
+        assert_eq!(scan(time), Err(Malformed::Number("time")));
     }
     for padded in [&[0x80, 0][..], &[0xff, 0x7f], &[0x80; 11], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]] {
         let header = [&[0, 1, 7, 1, 1][..], padded, &[0, 0, 0]].concat();
