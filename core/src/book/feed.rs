@@ -121,10 +121,10 @@ impl Tx<'_> {
             self.insert_unopened(id, entry, &heads, sealed, None)?;
             return Ok(self.forget_set_aside(id)?);
         };
-        let waiting = if present.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
-        if waiting.is_empty()
+        // What is here and cannot be opened is replaced only by what can be: a snapshot that was merely scanned would be found
+        // unreadable again when somebody opens it, and asked for with every sync.
+        if present.is_none()
             && !OutboxItem::has_refused(self.sql, id)?
-            && healthy.is_none()
             && let Some(values) = usable_row(kind, entry)
         {
             self.make_room(id, existing.as_ref(), entry)?;
@@ -136,6 +136,7 @@ impl Tx<'_> {
         if document.heads() != heads || document.broken_field().is_some() {
             return Err(Aside::Reason("document"));
         }
+        let waiting = if present.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
         let local = lacking(&document, healthy, &waiting)?;
         let local: Vec<&[u8]> = local.iter().map(Vec::as_slice).collect();
         let passed = gate::admit(&document, &local, &|_| true).map_err(|_| Aside::Reason("merge"))?;

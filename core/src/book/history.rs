@@ -40,13 +40,14 @@ impl Book {
     /// The changes of a record, oldest first.
     ///
     /// # Errors
-    /// [`crate::Error::NotFound`]; [`crate::Error::Unreadable`].
+    /// [`crate::Error::NotFound`]; [`crate::Error::Unreadable`]; [`crate::Error::Closed`].
     pub fn history(&self, id: RecordId) -> Result<Vec<HistoryEntry>> {
         let kind = self.kind_of(id)?;
         self.read(|conn| {
             let (_, document) = open_for_reading(conn, kind.definition(), id)?;
             let mut entries = Vec::new();
             for change in document.changes() {
+                self.check_open()?;
                 let (before, after) = document.around(&change);
                 let (kind, source, action) = match &change.message {
                     Some(message) => (message.kind.to_string(), message.source.to_string(), Some(message.action)),

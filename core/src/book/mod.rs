@@ -24,7 +24,7 @@ mod undo;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rusqlite::{Connection, InterruptHandle, TransactionBehavior};
@@ -67,7 +67,8 @@ pub struct Book {
     read: Condvar,
     /// Ends a long statement of the writer when the app is suspended.
     interrupt: InterruptHandle,
-    closed: AtomicBool,
+    /// Set once and for good; every connection looks at it.
+    closed: Arc<AtomicBool>,
     watchers: Watchers,
     /// Held while a session syncs: a book is locked by one session at a time, and closed only once.
     sync_lock: Mutex<Option<std::fs::File>>,
@@ -79,6 +80,11 @@ pub struct Book {
 
 /// How many idle connections are kept for readers.
 const IDLE_READERS: usize = 4;
+/// How long a shutdown waits before it interrupts again what still runs.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// A connection looks whether the book is closed after so many steps of one statement, all its runs taken together: the
+/// statements of a long loop are short.
+const STEPS_BETWEEN_LOOKS: i32 = 1000;
 
 /// Connections for reading.
 #[derive(Default)]
@@ -161,6 +167,8 @@ impl Book {
     fn start(dir: &Path, vault: Vault, env: Arc<dyn Env>, mut writer: Connection) -> Result<Self> {
         identity::settle_identity(&mut writer, &vault, env.as_ref())?;
         let seen = data_version(&writer)?;
+        let closed = Arc::default();
+        end_when_closed(&mut writer, &closed)?;
         Ok(Self {
             dir: dir.to_owned(),
             vault,
@@ -169,7 +177,7 @@ impl Book {
             writer: Mutex::new(Some(writer)),
             readers: Mutex::default(),
             read: Condvar::new(),
-            closed: AtomicBool::new(false),
+            closed,
             rows_are_current: AtomicBool::new(false),
             watchers: Watchers::default(),
             sync_lock: Mutex::new(None),
@@ -177,8 +185,9 @@ impl Book {
         })
     }
 
-    /// Ends long work (it rolls back) and closes the store; returns when SQLite is closed. Every later call gives
-    /// [`Error::Closed`]. Calling it again does nothing.
+    /// Ends long work, which rolls back at its next statement or record, and closes the store; returns when SQLite is closed.
+    /// Every later call gives [`Error::Closed`], and so does one that still waits for its turn to write. Calling it again does
+    /// nothing.
     ///
     /// Call it before a process exits while other threads may still use the book: the exit handlers of SQLCipher and OpenSSL
     /// take away what such a thread works with, and the process would end with a crash. Nothing saved is lost by one.
@@ -194,14 +203,28 @@ impl Book {
                 }
             }
             // A reader between two statements sees no interrupt: ask again.
-            readers = self.read.wait_timeout(readers, Duration::from_millis(20)).unwrap_or_else(PoisonError::into_inner).0;
+            readers = self.read.wait_timeout(readers, ASK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
         readers.idle.clear();
         drop(readers);
         // The writer last: only it can fold the log back into the file.
-        if let Some(conn) = lock(&self.writer).take() {
+        if let Some(conn) = self.writer_at_rest().take() {
             // A pending interrupt would also stop the fold; a new statement ends it.
             let _ = conn.query_row("SELECT 1", [], |_| Ok(()));
+        }
+    }
+
+    /// The writer, once nobody writes any more.
+    fn writer_at_rest(&self) -> MutexGuard<'_, Option<Connection>> {
+        loop {
+            match self.writer.try_lock() {
+                Ok(writer) => return writer,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            // As a reader, a writer between two statements sees no interrupt.
+            self.interrupt.interrupt();
+            std::thread::sleep(ASK_AGAIN);
         }
     }
 
@@ -230,6 +253,10 @@ impl Book {
         crate::id::EntryId::generate(self.env.as_ref())
     }
 
+    /// For the start of a call, and for each record of a long one: reading documents is no statement that could be interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
     fn check_open(&self) -> Result<()> {
         if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
@@ -243,13 +270,13 @@ impl Book {
             Reading { book: self, place: readers.begin(), conn: readers.idle.pop() }
         };
         if reading.conn.is_none() {
-            reading.conn = Some(open(&self.dir, &self.vault.key, OpenMode::Read)?);
+            let mut conn = open(&self.dir, &self.vault.key, OpenMode::Read)?;
+            end_when_closed(&mut conn, &self.closed)?;
+            reading.conn = Some(conn);
         }
         let conn = reading.conn.as_ref().ok_or(Error::Closed)?;
         lock(&self.readers).set(reading.place, Place::Reading(conn.get_interrupt_handle()));
-        let tx = conn.unchecked_transaction()?;
-        let result = read(&tx);
-        drop(tx);
+        let result = conn.unchecked_transaction().map_err(Error::from).and_then(|tx| read(&tx));
         drop(reading);
         result.map_err(|error| self.failed(error))
     }
@@ -275,6 +302,8 @@ impl Book {
     fn transact<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         self.check_open()?;
         let mut guard = lock(&self.writer);
+        // The book may have been closed while this call waited for its turn.
+        self.check_open()?;
         let conn = guard.as_mut().ok_or(Error::Closed)?;
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fault::begin(Site::Client, &sql)?;
@@ -321,8 +350,9 @@ impl Book {
         self.check_open()?;
         let now = {
             let guard = lock(&self.writer);
-            data_version(guard.as_ref().ok_or(Error::Closed)?)?
+            data_version(guard.as_ref().ok_or(Error::Closed)?)
         };
+        let now = now.map_err(|error| self.failed(error))?;
         let seen = std::mem::replace(&mut *lock(&self.seen_version), now);
         if seen != now {
             self.watchers.tell_many();
@@ -335,6 +365,13 @@ impl Drop for Book {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// Lets the statements of a connection fail, as interrupted ones do, once the book is closed. An interrupt itself reaches only
+/// the statement that runs at that moment.
+fn end_when_closed(conn: &mut Connection, closed: &Arc<AtomicBool>) -> Result<()> {
+    let closed = Arc::clone(closed);
+    Ok(conn.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || closed.load(Ordering::SeqCst)))?)
 }
 
 fn data_version(conn: &Connection) -> Result<i64> {

@@ -62,6 +62,7 @@ impl Book {
                 let Some(last) = batch.last() else { return Ok(report) };
                 after = last.n;
                 for stored in &batch {
+                    self.check_open()?;
                     match stored.open() {
                         // Nothing is derived from a record of an unknown kind.
                         _ if stored.known_kind().is_none() => {}
@@ -79,7 +80,9 @@ impl Book {
         })
     }
 
-    /// Checks the file and every document against its row, and changes nothing.
+    /// Checks the file and every document against its row, and changes nothing. The search indexes are checked for damage, not
+    /// word by word: they keep no text, and their words are sorted by word, so that to tell the words of one record means to read
+    /// all.
     ///
     /// # Errors
     /// Those of the store.
@@ -107,17 +110,22 @@ impl Book {
         })?;
         let mut after = 0;
         loop {
-            let batch = self.read(|conn| StoredDoc::after(conn, after, BATCH))?;
-            let Some(last) = batch.last() else { return Ok(findings) };
-            after = last.n;
-            for stored in &batch {
-                match stored.open() {
-                    Err(_) => findings.push(Finding::Unreadable { id: stored.id }),
-                    Ok(_) if stored.known_kind().is_none() => {}
-                    Ok(document) if self.read(|conn| same_row(conn, stored.n, &document))? => {}
-                    Ok(_) => findings.push(Finding::RowDiffers { id: stored.id }),
+            let last = self.read(|conn| {
+                // The rows in the same read as their documents: a save between two reads would look like a difference.
+                let batch = StoredDoc::after(conn, after, BATCH)?;
+                for stored in &batch {
+                    self.check_open()?;
+                    match stored.open() {
+                        Err(_) => findings.push(Finding::Unreadable { id: stored.id }),
+                        Ok(_) if stored.known_kind().is_none() => {}
+                        Ok(document) if same_row(conn, stored.n, &document)? => {}
+                        Ok(_) => findings.push(Finding::RowDiffers { id: stored.id }),
+                    }
                 }
-            }
+                Ok(batch.last().map(|stored| stored.n))
+            })?;
+            let Some(last) = last else { return Ok(findings) };
+            after = last;
         }
     }
 
@@ -145,9 +153,9 @@ impl Book {
                 ids.extend(select(&older, limit.saturating_sub(u32::try_from(ids.len()).unwrap_or(u32::MAX)))?);
             }
             for id in ids.iter().filter_map(|id| RecordId::from_slice(id)) {
+                self.check_open()?;
                 match tx.open_doc(id) {
-                    // Opening makes the row of an unopened one; this is for rows of an older release.
-                    Ok(Some((stored, document))) if stored.state == DocState::Verified => tx.rederive(&stored, &document)?,
+                    // Opening made the row again.
                     Ok(_) => {}
                     Err(crate::Error::Unreadable(id)) => tx.mark_unreadable(id)?,
                     Err(error) => return Err(error),

@@ -19,10 +19,12 @@ pub(crate) struct StoredDoc {
     pub generation: u32,
     pub heads: Vec<ChangeHash>,
     pub state: DocState,
+    /// Of what is derived from it (major, minor).
+    pub row_version: (u16, u16),
     pub bytes: Vec<u8>,
 }
 
-const COLUMNS: &str = "n, id, kind, gen, heads, state, bytes";
+const COLUMNS: &str = "n, id, kind, gen, heads, state, row_major, row_minor, bytes";
 
 impl StoredDoc {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -35,7 +37,8 @@ impl StoredDoc {
             generation: row.get(3)?,
             heads: hashes(&heads),
             state: row.get(5)?,
-            bytes: row.get(6)?,
+            row_version: (row.get(6)?, row.get(7)?),
+            bytes: row.get(8)?,
         })
     }
 
@@ -57,6 +60,12 @@ impl StoredDoc {
         Kind::from_code(self.kind)
     }
 
+    /// Whether this release derived what is derived from it. Another one may have indexed other words and links of the same
+    /// values.
+    fn is_derived_here(&self) -> bool {
+        self.row_version == Kind::definition_of(self.kind).row_version
+    }
+
     /// Whether the document can be opened, as far as is known.
     pub fn is_healthy(&self) -> bool {
         self.state != DocState::Unreadable
@@ -69,8 +78,8 @@ impl StoredDoc {
     pub fn open(&self) -> Result<Document> {
         let definition = Kind::definition_of(self.kind);
         let document = Document::load(definition, &self.bytes).map_err(|_| Error::Unreadable(self.id))?;
-        // A snapshot was only scanned when it came: what the gate would have refused is refused here.
-        let sound = document.same_as(&self.heads) && (self.state != DocState::Unverified || document.broken_field().is_none());
+        // A snapshot was only scanned when it came: what the gate would have refused is refused here, each time.
+        let sound = document.same_as(&self.heads) && (self.state == DocState::Verified || document.broken_field().is_none());
         if sound { Ok(document) } else { Err(Error::Unreadable(self.id)) }
     }
 }
@@ -90,12 +99,17 @@ pub(crate) struct DocRow<'a> {
 }
 
 impl Tx<'_> {
-    /// Opens a record's document for writing. The row of one that came from the server and was never opened is made
-    /// again from it first: where they differ the document wins.
+    /// Opens a record's document for writing. Everything derived is made again from it first where the record came from the
+    /// server and was never opened (where they differ the document wins), and where another release derived it: a write
+    /// replaces only what differs between the values before and after, both as this release sees them.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]; those of the store.
     pub fn open_doc(&mut self, id: RecordId) -> Result<Option<(StoredDoc, Document)>> {
         let Some(stored) = StoredDoc::find(self.sql, id)? else { return Ok(None) };
         let document = stored.open()?;
-        if stored.state == DocState::Unverified && stored.known_kind().is_some() && !planted(Plant::SkipVerify) {
+        let unopened = stored.state == DocState::Unverified && !planted(Plant::SkipVerify);
+        if stored.known_kind().is_some() && (unopened || !stored.is_derived_here()) {
             self.rederive(&stored, &document)?;
         }
         Ok(Some((stored, document)))
@@ -141,8 +155,8 @@ impl Tx<'_> {
         Ok(self.sql.prepare_cached(sql)?.query_row(bound, |row| row.get(0))?)
     }
 
-    /// Writes a document with everything that is derived from it. `old` are the values that the row was derived from,
-    /// where they are known and the document is not new.
+    /// Writes a document with everything that is derived from it. `old` are the values that the row was derived from
+    /// by this release, as [`Tx::open_doc`] sees to; `None` where nothing is derived from the document yet.
     pub fn put_doc(&mut self, id: RecordId, generation: u32, document: &Document, old: Option<&Values>) -> Result<()> {
         let definition = document.definition();
         let bytes = document.save();
