@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::invitation;
-use crate::store::{Device, DeviceId, Person, PersonId, Restored, Role, Store, View, Workspace, WorkspaceId};
+use crate::store::{Device, DeviceId, OpenInvitation, Person, PersonId, Restored, Role, Store, View, Workspace, WorkspaceId};
 
 /// Checks a name and takes the blanks around it away.
 ///
@@ -72,6 +72,16 @@ pub fn people(store: &dyn Store, workspace: WorkspaceId) -> Result<Vec<Person>> 
     Ok(people)
 }
 
+/// The person with this name; upper and lower case make no difference.
+fn person(store: &dyn Store, workspace: WorkspaceId, text: &str) -> Result<Person> {
+    let key = text.trim().to_lowercase();
+    let all = people(store, workspace)?;
+    all.iter().find(|person| person.name.to_lowercase() == key).cloned().ok_or_else(|| Error::NoPerson {
+        name: text.trim().to_owned(),
+        known: all.into_iter().map(|person| person.name).collect(),
+    })
+}
+
 /// Makes an invitation for a person and gives its code, which is kept nowhere.
 ///
 /// # Errors
@@ -80,15 +90,40 @@ pub fn invite(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId, text: &s
     if !(1..=8760).contains(&hours) {
         return Err(Error::InvitationHours);
     }
-    let key = text.trim().to_lowercase();
-    let all = people(store, workspace)?;
-    let person = all.iter().find(|person| person.name.to_lowercase() == key).map(|person| person.id).ok_or_else(|| {
-        Error::NoPerson { name: text.trim().to_owned(), known: all.iter().map(|person| person.name.clone()).collect() }
-    })?;
+    let person = person(store, workspace, text)?.id;
     let code = invitation::generate(env);
     let expires_ms = env.now().ms.saturating_add(i64::from(hours) * 3_600_000);
     store.add_invitation(workspace, person, invitation::hash(&code), expires_ms)?;
     Ok(code)
+}
+
+/// The invitations of a workspace that somebody could take now, each with whom it would let in, by name and end.
+///
+/// # Errors
+/// Those of the store.
+pub fn invitations(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId) -> Result<Vec<(OpenInvitation, Person)>> {
+    let now_ms = env.now().ms;
+    let mut found = Vec::new();
+    store.view(workspace, &mut |view| {
+        let people = view.people()?;
+        for invitation in view.invitations(now_ms)? {
+            let person = people.iter().find(|person| person.id == invitation.person);
+            found.extend(person.map(|person| (invitation, person.clone())));
+        }
+        Ok(())
+    })?;
+    found.sort_by(|a, b| (&a.1.name, a.0.expires_ms).cmp(&(&b.1.name, b.0.expires_ms)));
+    Ok(found)
+}
+
+/// Ends all invitations of a person that nobody has taken. Gives the person, and how many could have been taken until now.
+///
+/// # Errors
+/// [`Error::NoPerson`] names the ones that there are.
+pub fn withdraw(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId, text: &str) -> Result<(Person, usize)> {
+    let person = person(store, workspace, text)?;
+    let ended = store.withdraw(workspace, person.id, env.now().ms)?;
+    Ok((person, ended))
 }
 
 /// The devices of a workspace with the names of their people, by person.
@@ -128,27 +163,31 @@ fn returns(view: &dyn View, workspace: &Workspace, restored: Restored) -> Result
     Ok(Return { at_ms: restored.at_ms, sequence: restored.seq, back: told(back), missing: told(missing) })
 }
 
-/// Revokes the device whose id is or begins with `prefix`; its next request is refused. Gives the device and whether
-/// it was good until now.
+/// The device whose id is or begins with `prefix`, with the name of its person.
 ///
 /// # Errors
 /// [`Error::NoDevice`]; [`Error::AmbiguousDevice`].
-pub fn revoke(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId, prefix: &str) -> Result<(Device, bool)> {
+pub fn device(store: &dyn Store, workspace: WorkspaceId, prefix: &str) -> Result<(Device, String)> {
     let prefix = prefix.trim().to_lowercase();
-    let mut found: Vec<Device> = devices(store, workspace)?
-        .into_iter()
-        .map(|(device, _)| device)
-        .filter(|device| !prefix.is_empty() && device.id.to_string().starts_with(&prefix))
-        .collect();
+    let mut found = devices(store, workspace)?;
+    found.retain(|(device, _)| !prefix.is_empty() && device.id.to_string().starts_with(&prefix));
     let count = found.len();
     match found.pop() {
         None => Err(Error::NoDevice(prefix)),
         Some(_) if count > 1 => Err(Error::AmbiguousDevice { prefix, count }),
-        Some(device) => {
-            let revoked = store.revoke(workspace, device.id, env.now().ms)?;
-            Ok((device, revoked))
-        }
+        Some(device) => Ok(device),
     }
+}
+
+/// Revokes the device whose id is or begins with `prefix`, as [`Store::revoke`] does: its next request is refused, and the open
+/// invitations of its person end. Gives the device and whether it was good until now.
+///
+/// # Errors
+/// As for [`device`].
+pub fn revoke(store: &dyn Store, env: &dyn Env, workspace: WorkspaceId, prefix: &str) -> Result<(Device, bool)> {
+    let (device, _) = device(store, workspace, prefix)?;
+    let was_good = store.revoke(workspace, device.id, env.now().ms)?.device;
+    Ok((device, was_good))
 }
 
 /// How a workspace stands.

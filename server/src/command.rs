@@ -20,7 +20,7 @@ use crate::restore::restore;
 use crate::serve::{self, Door};
 use crate::store::{Role, SqliteStore};
 use crate::tls::Tls;
-use print::{list, say, show, tell_findings, tell_restored};
+use print::{list, list_invitations, say, show, tell_findings, tell_restored, tell_revoked};
 
 /// Everything was done, and nothing is wrong.
 const OK: u8 = 0;
@@ -53,6 +53,9 @@ enum Verb {
         /// The person's name
         person: String,
     },
+    /// List and withdraw open invitations
+    #[command(subcommand)]
+    Invitation(InvitationVerb),
     /// List and revoke devices
     #[command(subcommand)]
     Device(DeviceVerb),
@@ -152,6 +155,25 @@ enum UserVerb {
 }
 
 #[derive(Debug, Subcommand)]
+enum InvitationVerb {
+    /// List the invitations that somebody could take now, without their codes
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw all open invitations of a person: their codes are good no more
+    Withdraw {
+        #[command(flatten)]
+        place: Place,
+        /// The person's name
+        person: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum DeviceVerb {
     /// List the devices of a workspace
     List {
@@ -161,7 +183,7 @@ enum DeviceVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a device: its next request is refused
+    /// Revoke a device: its next request is refused, and its person's open invitations end
     Revoke {
         #[command(flatten)]
         place: Place,
@@ -217,6 +239,17 @@ impl Command {
                 say(out, &format!("An invitation for {}, good once, for {hours} hours:", person.trim()))?;
                 say(out, &code)
             }
+            Verb::Invitation(InvitationVerb::List { place, json }) => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                list_invitations(out, &admin::invitations(data.store.as_ref(), &env, workspace.id)?, json)
+            }
+            Verb::Invitation(InvitationVerb::Withdraw { place, person }) => {
+                let data = Data::open(&place.folder.data, &env)?;
+                let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
+                let (person, ended) = admin::withdraw(data.store.as_ref(), &env, workspace.id, &person)?;
+                say(out, &format!("Open invitations of {} that ended: {ended}.", person.name))
+            }
             Verb::Device(DeviceVerb::List { place, json }) => {
                 let data = Data::open(&place.folder.data, &env)?;
                 let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
@@ -225,9 +258,9 @@ impl Command {
             Verb::Device(DeviceVerb::Revoke { place, device }) => {
                 let data = Data::open(&place.folder.data, &env)?;
                 let workspace = admin::workspace(data.store.as_ref(), &place.workspace)?;
-                let (device, revoked) = admin::revoke(data.store.as_ref(), &env, workspace.id, &device)?;
-                let what = if revoked { "Revoked" } else { "Already revoked:" };
-                say(out, &format!("{what} {} “{}”.", device.id, device.name))
+                let (device, person) = admin::device(data.store.as_ref(), workspace.id, &device)?;
+                let ended = data.store.revoke(workspace.id, device.id, env.now().ms)?;
+                tell_revoked(out, &device, &person, ended)
             }
             Verb::Backup { folder, output, force, check } => {
                 let made = backup::backup(&folder.data, &output, &env, force, check)?;
@@ -245,7 +278,7 @@ impl Command {
                 let files = tls_cert.zip(tls_key);
                 let tls = files.map(|(cert, key)| Tls::open(&cert, &key, env.now().ms)).transpose()?.map(Arc::new);
                 let data = Data::open_or_create(&folder.data, &env)?;
-                run_server(out, data, listen, Door { tls, trusted: trusted_proxy }, insecure)
+                run_server(out, data, listen, Door { tls, trusted: trusted_proxy, ..Door::default() }, insecure)
             }
         };
         done.map(|()| OK)

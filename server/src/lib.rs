@@ -19,6 +19,7 @@ pub mod draft;
 pub mod error;
 pub mod invitation;
 pub mod nonce;
+mod patience;
 pub mod rejection;
 pub mod restore;
 pub mod serve;

@@ -36,14 +36,10 @@ pub fn restore(dir: &Path, file: &Path, env: &dyn Env, force: bool) -> Result<Re
     let there = target.exists();
     let mut revoked = Vec::new();
     if there {
-        match Contents::read(&target, false) {
-            Ok(present) => {
-                let newer = lacks(file, &present)?;
-                if !newer.is_empty() && !force {
-                    return Err(newer_data(dir, &newer));
-                }
-                revoked = revoked_in(&target, &newer)?;
-            }
+        match Contents::read(&target, false).and_then(|_| lacks(file, &target)) {
+            Ok(newer) if !newer.is_empty() && !force => return Err(newer_data(dir, &newer)),
+            // A revocation that the backup has not is among what makes a workspace newer.
+            Ok(newer) => revoked = revoked_in(&target, &newer)?,
             // What cannot be read may be newer: only its administrator knows.
             Err(_) if force => {}
             Err(error) => return Err(Error::UnreadableData { dir: dir.to_owned(), why: error.to_string() }),

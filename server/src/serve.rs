@@ -19,6 +19,7 @@ use crate::app::{self, Peer};
 use crate::crowd::Crowd;
 use crate::data::Data;
 use crate::error::{Error, Result};
+use crate::patience::Patient;
 use crate::store::Store;
 use crate::tidy::tidy;
 use crate::tls::Tls;
@@ -27,6 +28,10 @@ use crate::tls::Tls;
 const GRACE: Duration = Duration::from_secs(20);
 /// How long the head of a request may take to arrive, and a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long an answer may wait for a client that takes nothing more of it.
+const UNREAD: Duration = Duration::from_secs(60);
+/// The most bytes of the head of a request; a client sends some hundred.
+const MAX_HEAD: usize = 16 * 1024;
 /// The most header lines of a request; a client sends five.
 const MAX_HEADERS: usize = 64;
 /// The most connections at once; more wait to be accepted.
@@ -46,12 +51,20 @@ pub async fn listen(address: SocketAddr, safe: bool) -> Result<TcpListener> {
 }
 
 /// What stands between the network and the requests.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Door {
     /// TLS; `None` where something else protects what passes.
     pub tls: Option<Arc<Tls>>,
     /// Proxies whose word about where a request comes from counts: the last hop of `X-Forwarded-For`.
     pub trusted: Vec<IpAddr>,
+    /// How long an answer may wait for a client that takes nothing more of it; then the connection ends.
+    pub unread: Duration,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { tls: None, trusted: Vec::new(), unread: UNREAD }
+    }
 }
 
 /// Serves until `stop` completes, then finishes running requests and closes the store.
@@ -81,6 +94,8 @@ pub async fn serve(
         let Some(place) = crowd.admit(address, &door.trusted) else { continue };
         let router = router.clone().layer(Extension(Peer(address)));
         let (tls, watcher) = (door.tls.clone(), running.watcher());
+        // Below TLS, so that every byte that is taken counts.
+        let stream = Patient::new(stream, door.unread);
         tokio::spawn(async move {
             match tls {
                 None => converse(stream, router, watcher).await,
@@ -111,7 +126,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(MAX_HEADERS);
+    // The buffer is what bounds a head; a body passes through it piece by piece.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");

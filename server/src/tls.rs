@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -75,7 +75,10 @@ impl Tls {
     }
 
     /// The handshake with a client of which nothing is known; `None` where it came to nothing in time.
-    pub(crate) async fn shake(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    pub(crate) async fn shake<S>(&self, stream: S) -> Option<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         // Whoever has a turn gives it back in time, so that those who wait get theirs.
         let _turn = self.turns.acquire().await.ok()?;
         match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await.ok()? {

@@ -4,8 +4,11 @@
 
 mod common;
 
+use automerge::transaction::{CommitOptions, Transactable as _};
+use automerge::{ActorId, AutoCommit};
 use common::{Server, contact, done, names};
-use roadbook_core::document::seal_envelope;
+use roadbook_core::document::{Document, seal_envelope};
+use roadbook_core::record::Kind;
 use roadbook_core::records::Contact;
 use roadbook_core::sync::wire::{Outcome, PushDoc, PushGroup, PushItem};
 use roadbook_tests::World;
@@ -69,6 +72,43 @@ fn good_groups_go_through_between_hostile_ones_of_the_same_push() {
     assert_eq!(names(&boris), ["First", "Second"]);
     done(server.sync(&anna));
     assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+/// Bytes that hardly fold, all of them printable.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b' ' + (state >> 40) as u8 % 95)
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+#[test]
+fn a_record_as_large_as_one_may_be_that_does_not_fold_reaches_everybody() {
+    let world = World::new(503);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let id = anna.book.new_id();
+    let skeleton = Document::new(Kind::Contact.definition()).unwrap();
+    let mut writer = AutoCommit::load(&skeleton.save()[1..]).unwrap().with_actor(ActorId::from([7u8; 16].as_slice()));
+    let fields =
+        ["given_name", "family_name", "middle_name", "organization", "job_title", "x/a", "x/b", "x/c", "x/d", "x/e", "x/f"];
+    for (at, field) in (1u8..).zip(fields) {
+        writer.put(automerge::ROOT, field, noise(at.into(), 255_000)).unwrap();
+        writer.commit_with(CommitOptions::default().with_time(1)).unwrap();
+        let change = seal_envelope(writer.get_last_local_change().unwrap().raw_bytes());
+        let (authorization, mut request) = server.next_request(&anna);
+        request.docs = vec![PushDoc { id: id.as_bytes().to_vec(), generation: 0, kind: 1 }];
+        request.groups = vec![PushGroup { id: vec![0xc0, at], items: vec![PushItem { doc: 0, change }] }];
+        let answer = server.sync_raw(&authorization, &request).unwrap();
+        assert_eq!((answer.verdicts[0].outcome, answer.verdicts[0].code.as_deref()), (Outcome::Accepted, None));
+    }
+    contact(&anna, "Beside");
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(names(&boris).len(), 2);
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
 }
 
 #[test]

@@ -164,7 +164,20 @@ fn the_directory_comes_when_it_is_newer() {
     assert!(directory.version > workspace.directory);
     let roles: Vec<_> = directory.people.iter().map(|person| (person.name.as_str(), person.role.as_str())).collect();
     assert!(roles.contains(&("Carla", "administrator")) && roles.len() == 3);
-    assert_eq!(directory.actors.len(), 1);
+    assert_eq!(directory.actors.len(), 0, "the device has the actor already");
+    let all = server.sync_raw(&authorization, &SyncRequest { directory: 0, ..request.clone() }).unwrap();
+    let directory = all.directory.unwrap();
     assert_eq!(directory.people[directory.actors[0].person as usize].name, "Anna Berg");
     assert_eq!(directory.actors[0].device, "Phone");
+    // Who has the older ones gets the new ones only.
+    let boris = server.device("Boris Król");
+    contact(&boris, "Bauer");
+    done(server.sync(&boris));
+    let request = SyncRequest { directory: directory.version, ..request };
+    let newer = server.sync_raw(&authorization, &request).unwrap().directory.unwrap();
+    let authors: Vec<_> = newer.actors.iter().map(|actor| newer.people[actor.person as usize].name.as_str()).collect();
+    assert_eq!((authors, newer.people.len()), (vec!["Boris Król"], 3));
+    // The numbers of another history say nothing.
+    let request = SyncRequest { epoch: Vec::new(), cursor: Vec::new(), ..request };
+    assert_eq!(server.sync_raw(&authorization, &request).unwrap().directory.unwrap().actors.len(), 2);
 }

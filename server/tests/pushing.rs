@@ -6,8 +6,9 @@ mod common;
 
 use common::{Server, contact, done, names};
 use roadbook_core::book::Change;
+use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal};
-use roadbook_core::sync::wire::{Outcome, PushDoc, SyncRequest, SyncResponse};
+use roadbook_core::sync::wire::{Outcome, PushDoc, PushGroup, SyncRequest, SyncResponse};
 use roadbook_core::sync::{End, Event, Session, Step, WaitReason};
 use roadbook_tests::{Device, World};
 
@@ -132,6 +133,75 @@ fn kind_and_generation_must_be_the_records_own() {
     assert_eq!(verdicts(&changed(|doc| doc.generation = 1, 3)), [(Outcome::Held, "missing")]);
     assert_eq!(verdicts(&changed(|doc| doc.generation = u32::MAX, 4)), [(Outcome::Refused, "malformed")]);
     assert_eq!(verdicts(&changed(|_| {}, 5)), [(Outcome::Accepted, "")]);
+}
+
+#[test]
+fn a_new_id_is_of_one_kind_also_within_a_request() {
+    let world = World::new(117);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    contact(&anna, "Ackermann");
+    anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    let (authorization, mut request) = server.next_request(&anna);
+    request.docs[1].id = request.docs[0].id.clone();
+    for (generation, group) in [(0, 1), (1, 2)] {
+        request.docs[1].generation = generation;
+        request.groups[1].id = vec![group; 16];
+        let answer = server.sync_raw(&authorization, &request).unwrap();
+        assert_eq!(verdicts(&answer), [(Outcome::Accepted, ""), (Outcome::Refused, "kind")]);
+    }
+    // A group that is refused leaves nothing that keeps out a good one.
+    contact(&anna, "Bauer");
+    let (authorization, mut request) = server.next_request(&anna);
+    let of = |request: &SyncRequest, kind: u16| request.docs.iter().position(|doc| doc.kind == kind).unwrap();
+    let (deal, new) = (of(&request, 2), request.docs.len() - 1);
+    request.docs[deal].id = request.docs[new].id.clone();
+    let group = request.groups.iter().position(|group| group.items[0].doc as usize == deal).unwrap();
+    request.groups[group].items[0].change.pop();
+    request.groups[group].id = vec![3; 16];
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Accepted, ""), (Outcome::Refused, "malformed"), (Outcome::Accepted, "")]);
+}
+
+#[test]
+fn a_rep_starts_no_later_generation_of_a_record_that_the_server_does_not_have() {
+    let world = World::new(118);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "Ackermann");
+    let (authorization, request) = server.next_request(&anna);
+    let mut later = request.clone();
+    later.docs[0].generation = 1;
+    later.groups[0].id = vec![9; 16];
+    let answer = server.sync_raw(&authorization, &later).unwrap();
+    assert_eq!(verdicts(&answer), [(Outcome::Refused, "forbidden")]);
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["Ackermann"]);
+}
+
+#[test]
+fn groups_that_cost_more_than_one_request_may_wait_for_the_next() {
+    let world = World::new(119);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let id = contact(&anna, "Ackermann").id.0;
+    let form: Contact = anna.book.get(id).unwrap();
+    anna.book.save(&Contact { notes: "x".repeat(100_000), ..form }).unwrap();
+    done(server.sync(&anna));
+    edit(&anna, id, "Buyer");
+    let (authorization, mut request) = server.next_request(&anna);
+    let group = request.groups[0].clone();
+    request.groups = (0..70).map(|at| PushGroup { id: vec![0xd0, at], ..group.clone() }).collect();
+    let answer = server.sync_raw(&authorization, &request).unwrap();
+    let taken = verdicts(&answer).iter().take_while(|verdict| **verdict == (Outcome::Accepted, "")).count();
+    assert!((30..70).contains(&taken), "{taken}");
+    assert!(verdicts(&answer)[taken..].iter().all(|verdict| *verdict == (Outcome::Held, "later")));
+    // One alone always goes.
+    request.groups.drain(..69);
+    assert_eq!(verdicts(&server.sync_raw(&authorization, &request).unwrap()), [(Outcome::Accepted, "")]);
+    done(server.sync(&anna));
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
 }
 
 #[test]
@@ -370,6 +440,31 @@ fn what_a_copy_wrote_on_edits_that_the_other_store_sent_first_is_on_both() {
         let status = device.book.status().unwrap();
         assert_eq!((status.state_hash, status.pending_changes, status.refused), (server.summary().state_hash, 0, 0));
     }
+}
+
+#[test]
+fn edits_that_a_copied_store_writes_again_stay_apart() {
+    let world = World::new(120);
+    let server = Server::new(&world);
+    let (mut anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let (theirs, edited) = (contact(&boris, "Theirs").id.0, contact(&boris, "Edited").id.0);
+    for device in [&boris, &anna] {
+        done(server.sync(device));
+    }
+    edit(&anna, edited, "Buyer");
+    contact(&anna, "New");
+    anna.book.delete(Kind::Contact, theirs).unwrap();
+    let copy = anna.copied(true).unwrap();
+    // Meanwhile the record that the copy wants to delete became somebody's.
+    let boris_id = boris.book.people().unwrap().into_iter().find(|person| person.name == "Boris Król").unwrap().id;
+    let form: Contact = boris.book.get(theirs).unwrap();
+    boris.book.save(&Contact { owner: Some(boris_id), ..form }).unwrap();
+    done(server.sync(&boris));
+    done(server.join(&copy, &server.invite("Anna Berg")));
+    assert_eq!(copy.book.refusals().unwrap().iter().map(|refusal| refusal.reason.as_str()).collect::<Vec<_>>(), ["forbidden"]);
+    assert_eq!(names(&copy), ["Edited", "New", "Theirs"]);
+    assert_eq!(copy.book.get::<Contact>(edited).unwrap().job_title, "Buyer");
+    assert_eq!(copy.book.status().unwrap().pending_changes, 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use common::{FIRM, Server, contact, done, names};
 use roadbook_core::sync::{End, RejoinReason};
 use roadbook_server::backup::backup;
 use roadbook_server::restore::restore;
-use roadbook_server::store::Contents;
+use roadbook_server::store::{Contents, Role};
 use roadbook_server::{Error, admin};
 use roadbook_tests::{Device, World};
 
@@ -117,6 +117,74 @@ fn a_history_that_went_another_way_counts_as_newer() {
     done(server.sync(&third));
     server.stop();
     assert!(matches!(restore(&server.dir, &second, world.as_ref(), false), Err(Error::NewerData { .. })));
+}
+
+#[test]
+fn a_revocation_stays_though_the_backup_was_made_after_more_had_happened() {
+    let world = World::new(99);
+    let mut server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "Before");
+    done(server.sync(&anna));
+    let revoke = |server: &Server, device: &Device| {
+        let id = device.book.account().unwrap().unwrap().device.to_string();
+        assert!(admin::revoke(server.store(), world.as_ref(), server.workspace().id, &id).unwrap().1);
+    };
+    let (older, later) = (server.dir.with_file_name("older"), server.dir.with_file_name("later"));
+    backup(&server.dir, &older, world.as_ref(), false, false).unwrap();
+    world.pass(1000);
+    for _ in 0..3 {
+        server.device("Boris Król");
+    }
+    revoke(&server, &boris);
+    backup(&server.dir, &later, world.as_ref(), false, false).unwrap();
+    server.stop();
+    std::fs::remove_dir_all(&server.dir).unwrap();
+    restore(&server.dir, &older, world.as_ref(), false).unwrap();
+    // Nothing was done since, so that the later one has all that is there. The older one lacks a revocation then.
+    restore(&server.dir, &later, world.as_ref(), false).unwrap();
+    assert!(matches!(restore(&server.dir, &older, world.as_ref(), false), Err(Error::NewerData { .. })));
+    assert_eq!(restore(&server.dir, &older, world.as_ref(), true).unwrap().history.revoked, 1);
+    server.restart();
+    // The directory of the later one has had more versions, and knows nothing of this.
+    revoke(&server, &anna);
+    server.stop();
+    assert!(matches!(restore(&server.dir, &later, world.as_ref(), false), Err(Error::NewerData { .. })));
+    assert_eq!(restore(&server.dir, &later, world.as_ref(), true).unwrap().history.revoked, 1);
+    server.restart();
+    for device in [&anna, &boris] {
+        assert!(matches!(server.sync(device), End::Rejoin { reason: RejoinReason::Revoked, .. }));
+    }
+}
+
+#[test]
+fn a_person_a_device_or_a_right_that_the_backup_has_not_is_not_lost_unasked() {
+    let world = World::new(100);
+    let mut server = Server::new(&world);
+    let boris = server.device("Boris Król");
+    world.pass(1000);
+    let id = boris.book.account().unwrap().unwrap().device.to_string();
+    assert!(admin::revoke(server.store(), world.as_ref(), server.workspace().id, &id).unwrap().1);
+    world.pass(1000);
+    let file = server.dir.with_file_name("backup");
+    let refuses = |server: &mut Server| {
+        server.stop();
+        let refused = matches!(restore(&server.dir, &file, world.as_ref(), false), Err(Error::NewerData { .. }));
+        // For the next attempt there is nothing newer.
+        restore(&server.dir, &file, world.as_ref(), true).unwrap();
+        server.restart();
+        refused
+    };
+    backup(&server.dir, &file, world.as_ref(), false, false).unwrap();
+    assert!(!refuses(&mut server));
+    admin::add_person(server.store(), world.as_ref(), server.workspace().id, "Carla", Role::Rep).unwrap();
+    assert!(refuses(&mut server));
+    server.device("Anna Berg");
+    assert!(refuses(&mut server));
+    // A device that was let in again.
+    done(server.join(&boris, &server.invite("Boris Król")));
+    assert!(refuses(&mut server));
+    assert!(!refuses(&mut server));
 }
 
 #[test]

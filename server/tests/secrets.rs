@@ -24,14 +24,19 @@ fn admin(data: &Path, verb: &[&str], rest: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A server that logs everything that it and its libraries can say.
-fn serve(data: &Path, log: &Path) -> (Child, String) {
+/// A server that logs what it and its libraries say at a level.
+fn serve(data: &Path, log: &Path, level: &str) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
-    command.args(["serve", "--log", "trace", "--log-json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.args(["serve", "--log", level, "--log-json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     let mut child = command.stdout(Stdio::piped()).stderr(std::fs::File::create(log).unwrap()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     (child, line.trim().rsplit_once(' ').unwrap().1.to_owned())
+}
+
+fn stop(child: &mut Child) {
+    assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
 }
 
 /// Everything that passed between devices and the server.
@@ -82,7 +87,7 @@ fn a_whole_working_day_leaves_no_secret_and_no_data_in_the_log_or_in_an_error() 
     };
     let (first, second, unused) = (invite("Annegret Quint"), invite("Boleslaw Xaver"), invite("Boleslaw Xaver"));
     let wrong = "7K3M-9QXT-0ZRB-4WHE-V2CN";
-    let (mut child, url) = serve(&data, &place.path().join("log"));
+    let (mut child, url) = serve(&data, &place.path().join("log"), "trace");
     let mut overheard = Overheard::default();
     let devices: Vec<Device> = (0..3).map(|_| Device::new(&world)).collect();
     for (device, code) in devices.iter().zip([first.as_str(), &second, wrong]) {
@@ -115,8 +120,7 @@ fn a_whole_working_day_leaves_no_secret_and_no_data_in_the_log_or_in_an_error() 
     sync(&mut overheard, &devices[1], &|_| {});
     assert!(overheard.tokens.len() > 10 && overheard.errors.len() >= 4, "{}", overheard.errors.len());
 
-    assert!(Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
+    stop(&mut child);
     let log = std::fs::read(place.path().join("log")).unwrap();
     let said = String::from_utf8_lossy(&log);
     assert!(said.contains("a device joined") && said.contains("TRACE") && said.contains("/v1/sync"), "the log was on");
@@ -143,4 +147,43 @@ fn a_whole_working_day_leaves_no_secret_and_no_data_in_the_log_or_in_an_error() 
             assert!(!found, "{}", String::from_utf8_lossy(secret));
         }
     }
+}
+
+#[test]
+fn what_strangers_ask_for_in_vain_fills_no_log() {
+    let world = World::new(142);
+    let place = tempfile::tempdir().unwrap();
+    let (data, log) = (place.path().join("data"), place.path().join("log"));
+    admin(&data, &["workspace", "create"], &["Firm"]);
+    admin(&data, &["user", "add"], &["--workspace", "Firm", "--role", "rep", "Anna"]);
+    let printed = admin(&data, &["invite"], &["--workspace", "Firm", "Anna"]);
+    let code = printed.lines().last().unwrap();
+    let (mut child, url) = serve(&data, &log, "info");
+    let (client, device) = (Client::new(), Device::new(&world));
+    let join = |code: &str| Overheard::default().drive(Session::join(&device.book, &url, code, "Phone").unwrap(), |_| {});
+    for _ in 0..3 {
+        assert!(matches!(join("7K3M-9QXT-0ZRB-4WHE-V2CN"), End::Rejoin { .. }));
+    }
+    for path in ["/v1/hello", "/v1/join", "/v1/token", "/v1/sync", "/nowhere"] {
+        let request = Request {
+            url: format!("{url}{path}"),
+            content_type: wire::CONTENT_TYPE,
+            authorization: None,
+            body: b"junk".to_vec(),
+        };
+        assert_ne!(client.send(&request).unwrap().status, 200);
+    }
+    stop(&mut child);
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("listening") && !said.contains("answered"), "{said}");
+
+    // Whoever has an invitation is seen, and so is what a device does.
+    let (mut child, url) = serve(&data, &log, "info");
+    Overheard::default().drive(Session::join(&device.book, &url, code, "Phone").unwrap(), |_| {});
+    stop(&mut child);
+    let said = std::fs::read_to_string(&log).unwrap();
+    let answered = |path: &str| said.lines().filter(|line| line.contains("answered") && line.contains(path)).count();
+    assert!(said.contains("a device joined"), "{said}");
+    assert_eq!((answered("/v1/hello"), answered("/v1/join")), (0, 1), "{said}");
+    assert!(answered("/v1/sync") > 0, "{said}");
 }

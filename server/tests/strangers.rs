@@ -4,11 +4,17 @@
 
 mod common;
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use common::stranger::{Stranger, bearer, hello};
-use common::{Server, code, contact, done, path_of};
+use common::{Server, ask_without_reading, code, contact, done, now, path_of};
 use roadbook_core::sync::wire::{self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
+use roadbook_server::admin;
 use roadbook_server::serve::Door;
+use roadbook_server::store::Revocation;
 use roadbook_tests::{Device, World};
 
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -52,6 +58,50 @@ fn an_invitation_that_has_ended_is_refused() {
     world.pass(24 * 3_600_000);
     let end = server.join(&Device::new(&world), &invitation);
     assert!(matches!(end, End::Rejoin { reason: RejoinReason::Invitation, .. }), "{end:?}");
+}
+
+#[test]
+fn an_invitation_ends_with_the_revocation_of_a_device_of_its_person_or_when_it_is_withdrawn() {
+    let world = World::new(52);
+    let server = Server::new(&world);
+    let anna = server.device("Anna Berg");
+    let workspace = server.workspace().id;
+    let open = || -> Vec<String> {
+        let open = admin::invitations(server.store(), world.as_ref(), workspace).unwrap();
+        open.into_iter().map(|(_, person)| person.name).collect()
+    };
+    let refused = |invitation: &str| {
+        let end = server.join(&Device::new(&world), invitation);
+        assert!(matches!(end, End::Rejoin { reason: RejoinReason::Invitation, .. }), "{end:?}");
+    };
+    // The one that the device was let in with is taken, and stays so.
+    assert_eq!(open(), Vec::<String>::new());
+    let (first, second, boriss) = (server.invite("Anna Berg"), server.invite("Anna Berg"), server.invite("Boris Król"));
+    assert_eq!(open(), ["Anna Berg", "Anna Berg", "Boris Król"]);
+    let id = anna.book.account().unwrap().unwrap().device.to_string();
+    let (device, person) = admin::device(server.store(), workspace, &id).unwrap();
+    assert_eq!(person, "Anna Berg");
+    let revoke = || server.store().revoke(workspace, device.id, now(&world)).unwrap();
+    assert_eq!(revoke(), Revocation { device: true, invitations: 2 });
+    assert_eq!(open(), ["Boris Król"]);
+    refused(&first);
+    refused(&second);
+    // Whoever is invited again afterwards is not shut out by a second revocation of the lost device.
+    let third = server.invite("Anna Berg");
+    assert_eq!(revoke(), Revocation { device: false, invitations: 0 });
+    done(server.join(&Device::new(&world), &third));
+
+    let (person, ended) = admin::withdraw(server.store(), world.as_ref(), workspace, " boris król").unwrap();
+    assert_eq!((person.name.as_str(), ended), ("Boris Król", 1));
+    refused(&boriss);
+    assert_eq!(admin::withdraw(server.store(), world.as_ref(), workspace, "Boris Król").unwrap().1, 0);
+    // What has ended by itself is not open, and a clock that is set back does not open what was withdrawn.
+    let late = server.invite("Boris Król");
+    world.pass(24 * 3_600_000);
+    assert_eq!(open(), Vec::<String>::new());
+    assert_eq!(admin::withdraw(server.store(), world.as_ref(), workspace, "Boris Król").unwrap().1, 0);
+    world.pass(-24 * 3_600_000);
+    refused(&late);
 }
 
 #[test]
@@ -192,6 +242,43 @@ fn what_is_too_large_is_not_read() {
     bomb.cursor.clear();
     bomb.groups = vec![wire::PushGroup { id: vec![1], items: Vec::new() }; 4001];
     assert_eq!(server.sync_raw(&authorization, &bomb), Err("too_large".into()));
+}
+
+#[test]
+fn a_head_is_read_as_far_as_it_may_go_and_no_further() {
+    let world = World::new(53);
+    let server = Server::new(&world);
+    let ask = |filling: usize| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let filling = "x".repeat(filling);
+        let head = format!("GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-filling: {filling}\r\n\r\n");
+        // A server that has seen enough closes before the head was sent.
+        let _ = stream.write_all(head.as_bytes());
+        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+        while let Ok(read @ 1..) = stream.read(&mut piece) {
+            answer.extend_from_slice(&piece[..read]);
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    assert!(ask(16_000).ends_with("ok\n"));
+    for filling in [17_000, 1 << 20] {
+        let answer = ask(filling);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+}
+
+#[test]
+fn who_asks_and_reads_no_answer_is_left_after_a_while() {
+    let world = World::new(54);
+    let mut kept = Server::new(&world);
+    kept.stop();
+    let door = Door { unread: Duration::from_millis(300), ..Door::default() };
+    let server = Server::start_with(&kept.dir, &world, door);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(15))).unwrap();
+    let broke = ask_without_reading(&mut stream);
+    assert!(matches!(broke, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{broke:?}");
+    done(server.join(&Device::new(&world), &server.invite("Anna Berg")));
 }
 
 #[test]

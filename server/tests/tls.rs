@@ -4,13 +4,14 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::{Server, contact, done, now};
+use common::{Server, ask_without_reading, contact, done, now};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use roadbook_cli::http::{Client, PATIENCE, drive};
 use roadbook_core::sync::{End, Session, WaitReason};
@@ -57,24 +58,38 @@ impl Authority {
 
 /// A server that speaks TLS as `localhost`, over the folder of one that is kept.
 fn protected(world: &Arc<World>, authority: &Authority, name: &str) -> (Server, Server, String) {
+    protected_by(world, authority, name, Door::default())
+}
+
+/// As `protected`, with a door that has everything else.
+fn protected_by(world: &Arc<World>, authority: &Authority, name: &str, door: Door) -> (Server, Server, String) {
     let (certificate, key) = authority.issue("server", name, |_| {});
     let mut kept = Server::new(world);
     kept.stop();
     let tls = Tls::open(&certificate, &key, now(world)).unwrap();
-    let server = Server::start_with(&kept.dir, world, Door { tls: Some(Arc::new(tls)), ..Door::default() });
+    let server = Server::start_with(&kept.dir, world, Door { tls: Some(Arc::new(tls)), ..door });
     let url = format!("https://localhost:{}", server.address.port());
     (kept, server, url)
 }
 
-/// What `GET /health` gives, by one version of TLS.
-fn health(port: u16, authority: &Path, version: &'static SupportedProtocolVersion) -> std::io::Result<String> {
+/// A connection by one version of TLS.
+fn connect(
+    port: u16,
+    authority: &Path,
+    version: &'static SupportedProtocolVersion,
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let session = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-    let mut stream = StreamOwned::new(session, TcpStream::connect(("127.0.0.1", port))?);
+    Ok(StreamOwned::new(session, TcpStream::connect(("127.0.0.1", port))?))
+}
+
+/// What `GET /health` gives, by one version of TLS.
+fn health(port: u16, authority: &Path, version: &'static SupportedProtocolVersion) -> std::io::Result<String> {
+    let mut stream = connect(port, authority, version)?;
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -147,6 +162,19 @@ fn clients_that_say_nothing_or_something_else_keep_nobody_out() {
     assert!(!answer.starts_with(b"HTTP"));
     assert!(health(server.address.port(), &authority.file("ca.pem"), &TLS13).unwrap().ends_with("ok\n"));
     drop(silent);
+}
+
+#[test]
+fn who_asks_by_tls_and_reads_no_answer_is_left_after_a_while() {
+    let world = World::new(126);
+    let authority = Authority::new();
+    let door = Door { unread: Duration::from_millis(300), ..Door::default() };
+    let (_kept, server, _) = protected_by(&world, &authority, "localhost", door);
+    let mut stream = connect(server.address.port(), &authority.file("ca.pem"), &TLS13).unwrap();
+    stream.sock.set_write_timeout(Some(Duration::from_secs(15))).unwrap();
+    let broke = ask_without_reading(&mut stream);
+    assert!(matches!(broke, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{broke:?}");
+    assert!(health(server.address.port(), &authority.file("ca.pem"), &TLS13).unwrap().ends_with("ok\n"));
 }
 
 #[test]

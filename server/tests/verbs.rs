@@ -7,6 +7,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use roadbook_core::env::{Env as _, SystemEnv};
+use roadbook_server::data::Data;
+use roadbook_server::invitation;
+use roadbook_server::store::{DeviceId, Joined, Joining};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_roadbook-server");
 
 fn run(data: &Path, args: &[&str]) -> Output {
@@ -93,6 +98,78 @@ fn all_verbs_work_beside_a_running_server() {
         assert_eq!(mode(&data.join("roadbook-server.secret")), 0o600);
         assert_eq!(mode(&data), 0o700);
     }
+}
+
+#[test]
+fn open_invitations_are_listed_without_their_codes_and_end_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    out(run(data, &["workspace", "create", "Firm"]));
+    for (person, role) in [("Anna Berg", "rep"), ("Boris Król", "manager")] {
+        out(run(data, &["user", "add", "--workspace", "Firm", "--role", role, person]));
+    }
+    let list = || out(run(data, &["invitation", "list", "--workspace", "Firm"]));
+    let invite = |person: &str| {
+        let printed = out(run(data, &["invite", "--workspace", "Firm", person]));
+        printed.lines().last().unwrap().to_owned()
+    };
+    assert!(list().contains("No invitation is open"));
+    let (taken, second, boriss) = (invite("Anna Berg"), invite("Anna Berg"), invite("Boris Król"));
+    let listed = list();
+    assert_eq!(listed.lines().count(), 3);
+    assert!(listed.starts_with("Anna Berg ") && listed.contains("  rep ") && listed.contains("  until 20"), "{listed}");
+    let as_json = out(run(data, &["invitation", "list", "--workspace", "Firm", "--json"]));
+    for code in [&taken, &second, &boriss] {
+        assert!(!listed.contains(code.as_str()) && !as_json.contains(code.as_str()));
+    }
+    let parsed: serde_json::Value = serde_json::from_str(&as_json).unwrap();
+    assert_eq!((parsed[2]["person"].as_str(), parsed[2]["role"].as_str()), (Some("Boris Król"), Some("manager")));
+    assert!(parsed[2]["expires_ms"].as_i64().unwrap() > SystemEnv.now().ms);
+
+    let joining = Joining {
+        code_hash: invitation::hash(&taken),
+        public_key: [7; 32],
+        device_name: "Phone".into(),
+        new_id: DeviceId::generate(&SystemEnv),
+        now_ms: SystemEnv.now().ms,
+    };
+    assert!(matches!(Data::open(data, &SystemEnv).unwrap().store.join(&joining).unwrap(), Joined::Device(_)));
+    let revoke = || out(run(data, &["device", "revoke", "--workspace", "Firm", &joining.new_id.to_string()]));
+    let printed = revoke();
+    assert!(printed.starts_with("Revoked ") && printed.contains("Open invitations of Anna Berg that ended: 1."), "{printed}");
+    let printed = revoke();
+    assert!(printed.starts_with("Already revoked") && !printed.contains("invitations"), "{printed}");
+    assert!(list().starts_with("Boris Król ") && list().lines().count() == 1);
+
+    let withdraw = |person: &str| run(data, &["invitation", "withdraw", "--workspace", "Firm", person]);
+    assert!(out(withdraw("boris król")).contains("Open invitations of Boris Król that ended: 1."));
+    assert!(out(withdraw("Boris Król")).contains("ended: 0."));
+    assert!(err(withdraw("Hanna")).contains("“Anna Berg”"));
+    assert!(list().contains("No invitation is open"));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_reads_the_database_whoever_may_look_into_the_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let allow = |path: &Path, mode: u32| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    allow(&data, 0o755);
+    out(run(&data, &["workspace", "create", "Firm"]));
+    let files = ["roadbook-server.db", "roadbook-server.db-wal", "roadbook-server.db-shm"].map(|name| data.join(name));
+    // The log and its index are there while somebody has the database open, and stay when it is killed.
+    let modes = || {
+        let (mut child, _) = serve(&data);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        files.each_ref().map(|file| std::fs::metadata(file).unwrap().permissions().mode() & 0o777)
+    };
+    assert_eq!(modes(), [0o600; 3]);
+    // As an older release made them, or somebody who copied the folder.
+    files.iter().for_each(|file| allow(file, 0o644));
+    assert_eq!(modes(), [0o600; 3]);
 }
 
 #[test]

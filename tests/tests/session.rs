@@ -232,6 +232,79 @@ fn another_server_gets_no_signature() {
 }
 
 #[test]
+fn another_server_that_is_joined_gets_no_token_and_no_edit_whatever_it_answers() {
+    for code in [ErrorCode::TooLarge, ErrorCode::EpochChanged, ErrorCode::TokenExpired] {
+        let (_, mut relay, device) = joined();
+        device.book.save(&Deal { id: device.book.new_id().into(), title: "Secret".into(), ..Deal::default() }).unwrap();
+        let mut session = Session::join(&device.book, "http://relay2/", "code", "Anna's phone").unwrap();
+        let hello = sent(session.start().unwrap());
+        assert!(matches!(ended(session.next(refusal(code)).unwrap()), End::Wait { reason: WaitReason::Server, .. }));
+        drop(session);
+        let mut session = Session::join(&device.book, "http://relay2/", "code", "Anna's phone").unwrap();
+        session.start().unwrap();
+        let join = sent(session.next(Event::Answered(relay.answer(&hello))).unwrap());
+        assert!(join.authorization.is_none());
+        assert!(matches!(ended(session.next(refusal(code)).unwrap()), End::Wait { reason: WaitReason::Server, .. }));
+    }
+}
+
+/// Syncs with answers that `change` makes of those that a server would give; the end, and how many requests it took.
+fn synced_with(relay: &mut Relay, device: &Device, change: impl Fn(&wire::SyncRequest, &mut wire::SyncResponse)) -> (End, u32) {
+    let (mut session, mut step) = start(&device.book);
+    loop {
+        let request = sent(step);
+        let mut response = relay.answer(&request);
+        let mut answer: wire::SyncResponse = wire::decode(&response.body).unwrap();
+        change(&wire::decode(&request.body).unwrap(), &mut answer);
+        response.body = wire::encode(&answer).unwrap();
+        step = session.next(Event::Answered(response)).unwrap();
+        if let Step::End(end) = step {
+            let requests = end.report().requests;
+            return (end, requests);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_always_has_more_and_never_brings_it_is_left_alone() {
+    let (_, mut relay, device) = joined();
+    let (end, requests) = synced_with(&mut relay, &device, |_, answer| answer.more = true);
+    assert!(matches!(end, End::Wait { reason: WaitReason::Server, .. }), "{end:?}");
+    assert!(requests < 100, "{requests}");
+}
+
+#[test]
+fn a_server_that_wants_every_edit_written_again_and_again_is_left_alone() {
+    let (_, mut relay, device) = joined();
+    let deal = Deal { id: device.book.new_id().into(), title: "Pumps".into(), ..Deal::default() };
+    device.book.save(&deal).unwrap();
+    let (end, requests) = synced_with(&mut relay, &device, |request, answer| {
+        let clone = |group: &wire::PushGroup| wire::Verdict {
+            group: group.id.clone(),
+            outcome: wire::Outcome::Refused,
+            code: Some("clone".into()),
+        };
+        answer.verdicts = request.groups.iter().map(clone).collect();
+        answer.entries.clear();
+    });
+    assert!(matches!(end, End::Wait { reason: WaitReason::Server, .. }), "{end:?}");
+    assert!(requests < 100, "{requests}");
+    assert_eq!(device.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");
+}
+
+#[test]
+fn a_cursor_that_no_request_could_carry_is_not_kept() {
+    let (_, mut relay, device) = joined();
+    let spoil = |_: &wire::SyncRequest, answer: &mut wire::SyncResponse| answer.cursor = vec![7; 3 << 20];
+    let (end, _) = synced_with(&mut relay, &device, spoil);
+    assert!(matches!(end, End::Wait { reason: WaitReason::NotTheServer, .. }), "{end:?}");
+    let (end, _) = synced_with(&mut relay, &device, |_, answer| answer.epoch.clear());
+    assert!(matches!(end, End::Wait { reason: WaitReason::NotTheServer, .. }), "{end:?}");
+    let (end, _) = synced_with(&mut relay, &device, |_, _| {});
+    assert!(matches!(end, End::Done(_)), "{end:?}");
+}
+
+#[test]
 fn a_deadline_stops_at_the_end_of_a_page() {
     let (world, mut relay, device) = joined();
     for n in 0..2100 {

@@ -17,7 +17,7 @@ use crate::fault::{Plant, planted};
 use crate::gate::{Limits, scan_change};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
-use crate::store::{OutboxItem, OutboxState, StoredDoc, Tx};
+use crate::store::{OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
 use crate::value::{RecordLink, Scalar};
 
 /// An edit that the server refused.
@@ -271,6 +271,7 @@ impl Tx<'_> {
     /// Writes the changes of a group again under `self.actor`, which must be a new one: the server refused their author,
     /// as after a copy of the store, and nothing else.
     pub(super) fn rewrite(&mut self, group: &[u8]) -> Result<()> {
+        self.group = OpenGroup::new(self.env);
         for (id, hashes) in self.hashes_of(group)? {
             self.take_out(id, &hashes, None)?;
         }
@@ -347,6 +348,9 @@ impl Tx<'_> {
         }
         let mut record = Replayed { id, generation: stored.generation, document: clean, is_new: unmade };
         let mut again = Rewritten::new();
+        // What was one group is one again. The edits that fell with it were others', and each goes alone: what becomes of one
+        // must not decide about the rest.
+        let mut alone = OpenGroup::new(self.env);
         for change in fallen {
             // Refused changes may have been written on it: then its bytes stay as long as they do.
             self.sql.execute(
@@ -356,7 +360,14 @@ impl Tx<'_> {
             self.sql
                 .execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
             let fallen = taken_out(&document, change, &record.document, &again);
-            again.insert(change.hash, self.replay(&mut record, fallen)?);
+            if hashes.contains(&change.hash) {
+                again.insert(change.hash, self.replay(&mut record, fallen)?);
+            } else {
+                std::mem::swap(&mut self.group, &mut alone);
+                again.insert(change.hash, self.replay(&mut record, fallen)?);
+                std::mem::swap(&mut self.group, &mut alone);
+                alone = OpenGroup::new(self.env);
+            }
         }
         Ok(())
     }

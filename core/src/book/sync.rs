@@ -7,13 +7,15 @@ use rusqlite::{Connection, params};
 use super::feed::FORM;
 use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::{Plant, planted};
 use crate::gate::Refused::Erased;
 use crate::id::RecordId;
 use crate::record::Kind;
 use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
-use crate::sync::wire::{Directory, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict};
+use crate::sync::wire::{
+    Directory, LATER, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict,
+};
 
 /// What one page did.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,8 @@ const MAX_PUSH_ITEMS: usize = if cfg!(feature = "planted") { 64 } else { 2000 };
 const MAX_PUSH_BYTES: usize = 400_000;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
+/// Most bytes of a cursor.
+const MAX_CURSOR: usize = 1024;
 /// Most records asked for again in one request.
 const MAX_WANT: u32 = 200;
 
@@ -58,7 +62,13 @@ impl Book {
     }
 
     /// Commits a page with its cursor.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] for a cursor or an epoch that would stand in the way of every later request; those of the store.
     pub(crate) fn apply_page(&self, page: SyncResponse) -> Result<PageReport> {
+        if page.epoch.len() != 16 || page.cursor.len() > MAX_CURSOR {
+            return Err(Error::Protocol("an epoch or a cursor that is none".into()));
+        }
         if planted(Plant::EarlyCursor) {
             self.write(|tx| Meta::Cursor.set(tx.sql, &page.cursor))?;
         }
@@ -170,8 +180,12 @@ impl Tx<'_> {
             }
             Outcome::Held | Outcome::Other(_) => {
                 report.held += changes;
-                report.held_groups.push(verdict.group.clone());
+                if verdict.code.as_deref() != Some(LATER) {
+                    report.held_groups.push(verdict.group.clone());
+                }
             }
+            // Not, or no longer, an edit of this store.
+            Outcome::Refused if changes == 0 => {}
             // An import's records have nothing to do with each other, and an erased record takes no other edit along: one
             // that is refused must not keep out the rest.
             Outcome::Refused
@@ -183,6 +197,10 @@ impl Tx<'_> {
                     self.actor = identity::new_actor(self.sql, self.env)?;
                 }
                 self.rewrite(&verdict.group)?;
+                if !OutboxItem::of_group(self.sql, &verdict.group)?.is_empty() {
+                    // What cannot be opened cannot be written again now.
+                    report.held_groups.push(verdict.group.clone());
+                }
                 Meta::CopiedAt.set(self.sql, &self.now().ms.to_be_bytes())?;
             }
             Outcome::Refused => {

@@ -166,7 +166,7 @@ impl Document {
     }
 
     /// Its operations; deletions are none, a document stores them as successors of what they delete.
-    pub(crate) fn ops(&self) -> u64 {
+    pub fn ops(&self) -> u64 {
         self.am.stats().num_ops
     }
 

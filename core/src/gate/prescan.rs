@@ -17,7 +17,7 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
-pub(super) use columns::within;
+pub use columns::within;
 use columns::{Bounds, Layout, MAX_COUNTER, Reader};
 
 const MAGIC: &[u8] = &[0x85, 0x6f, 0x4a, 0x83];

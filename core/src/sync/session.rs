@@ -173,6 +173,9 @@ pub struct Report {
 
 /// How often a request is halved before the session waits.
 const MAX_SHRINK: u32 = 6;
+/// So many answers in a row may change nothing: the server walks past records that this device wrote, or asks it to write
+/// edits again as another author. More are those of a server that is broken.
+const MAX_IDLE: u32 = 50;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
@@ -202,6 +205,8 @@ pub struct Session {
     shrink: u32,
     /// Groups that wait for changes of others: not sent again before something came or went.
     held: HashSet<Vec<u8>>,
+    /// Answers in a row that changed nothing.
+    idle: u32,
     report: Report,
 }
 
@@ -222,6 +227,7 @@ impl Session {
             reset: false,
             shrink: 0,
             held: HashSet::new(),
+            idle: 0,
             report: Report::default(),
         })
     }
@@ -342,11 +348,14 @@ impl Session {
         let answer: SyncResponse = wire::decode(body)?;
         let more_on_server = answer.more;
         let page = self.book.apply_page(answer)?;
+        let held = self.held.len();
         if page.pushed > 0 || page.pulled > 0 || page.refused > 0 {
             // What held groups waited for may have come.
             self.held.clear();
+            self.idle = 0;
         } else {
             self.held.extend(page.held_groups);
+            self.idle = if self.held.len() > held { 0 } else { self.idle + 1 };
         }
         self.report.pushed += page.pushed;
         self.report.pulled += page.pulled;
@@ -361,6 +370,9 @@ impl Session {
             self.book.note_synced()?;
             return Ok(self.end(End::Done));
         }
+        if self.idle > MAX_IDLE {
+            return Ok(self.wait(WaitReason::Server, None));
+        }
         if self.deadline_ms.is_some_and(|deadline| self.book.env().now().ms >= deadline) {
             return Ok(self.end(End::More));
         }
@@ -373,7 +385,7 @@ impl Session {
         };
         let rejoin = |reason| move |report| End::Rejoin { report, reason };
         match ErrorCode::named(&error.code) {
-            Some(ErrorCode::TooLarge) if self.shrink < MAX_SHRINK => {
+            Some(ErrorCode::TooLarge) if self.state == State::Sync && self.shrink < MAX_SHRINK => {
                 self.shrink += 1;
                 self.send_sync()
             }
@@ -386,7 +398,7 @@ impl Session {
                 self.book.drop_token()?;
                 self.send_hello()
             }
-            Some(ErrorCode::EpochChanged) if !self.reset => {
+            Some(ErrorCode::EpochChanged) if self.state == State::Sync && !self.reset => {
                 self.reset = true;
                 self.book.begin_epoch()?;
                 self.send_sync()

@@ -28,6 +28,10 @@ pub const MAX_GROUP: usize = 200;
 /// microseconds for each, and no group may keep it from the others for long.
 pub const MAX_GROUP_OPS: u64 = crate::gate::Limits::CHANGE.ops;
 
+/// The code of a held group that the server did not look at, because the groups before it took as much work as one request
+/// may: it is sent again with the next request.
+pub const LATER: &str = "later";
+
 /// `POST /v1/hello`: who is there, and a challenge to sign. Needs no token.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]

@@ -60,13 +60,11 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, source: Source
     if join.code.len() > 100 {
         return Err(malformed("the code is too long"));
     }
-    if let Some(seconds) = guesses.wait_s(source, now_ms) {
-        return Err(Rejection {
-            code: ErrorCode::TooMany,
-            message: "too many wrong invitations; wait",
-            retry_after_s: Some(seconds),
-        });
-    }
+    let attempt = guesses.attempt(source, now_ms).map_err(|seconds| Rejection {
+        code: ErrorCode::TooMany,
+        message: "too many wrong invitations; wait",
+        retry_after_s: Some(seconds),
+    })?;
     let challenge = wire::join_challenge(&data.store.server_id(), &join.nonce, &join.code);
     check_signature(&public_key, &challenge, &join.signature)?;
     let device_name = join.device_name.trim().chars().filter(|c| !c.is_control()).take(DEVICE_NAME).collect();
@@ -76,10 +74,11 @@ pub(super) fn join(data: &Data, env: &dyn Env, guesses: &Guesses, source: Source
         Joined::Device(joined) => *joined,
         Joined::Revoked => return Err(revoked()),
         Joined::Invalid => {
-            guesses.wrong(source, now_ms);
+            attempt.was_wrong();
             return Err(Rejection::new(ErrorCode::InvitationInvalid, "the invitation is unknown, used or has ended"));
         }
     };
+    drop(attempt);
     tracing::info!(device = %device.id, workspace = %workspace.id, "a device joined");
     let response = JoinResponse {
         device: device.id.0.to_vec(),

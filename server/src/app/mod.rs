@@ -3,6 +3,7 @@
 mod account;
 mod body;
 mod guesses;
+mod lanes;
 mod service;
 mod source;
 
@@ -24,6 +25,7 @@ use crate::data::Data;
 use crate::rejection::Rejection;
 use crate::store::DeviceId;
 use crate::sync::Done;
+use lanes::Lanes;
 pub use service::{Answer, Service};
 pub use source::{Peer, Source};
 
@@ -39,6 +41,8 @@ struct Shared {
     trusted: Vec<IpAddr>,
     /// Turns of work that takes the processor: decoding, the gate, compression.
     turns: Semaphore,
+    /// One sync of each device at a time.
+    lanes: Lanes,
 }
 
 type App = Arc<Shared>;
@@ -47,7 +51,12 @@ type App = Arc<Shared>;
 /// about it counts more.
 pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let shared = Shared { service: Service::new(data, env), trusted, turns: Semaphore::new(cores.saturating_mul(2)) };
+    let shared = Shared {
+        service: Service::new(data, env),
+        trusted,
+        turns: Semaphore::new(cores.saturating_mul(2)),
+        lanes: Lanes::default(),
+    };
     Router::new()
         .route("/health", get(health))
         .route("/v1/hello", post(hello))
@@ -62,6 +71,8 @@ pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
 /// What was done, for the log: ids and numbers only.
 #[derive(Default)]
 struct Note {
+    /// Whether a device asked, or somebody with an invitation. What strangers do must not fill the disk.
+    known: bool,
     device: Option<DeviceId>,
     bytes_in: usize,
     done: Option<Done>,
@@ -74,19 +85,28 @@ fn finish(path: &'static str, started: Instant, note: &Note, answer: Answer) -> 
         Err(rejection) => (rejection.code.status(), rejection.body(), rejection.code.code()),
     };
     let done = note.done.unwrap_or_default();
-    tracing::info!(
-        path,
-        status,
-        code,
-        device = note.device.map(|device| device.to_string()),
-        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        bytes_in = note.bytes_in,
-        bytes_out = body.len(),
-        groups = done.groups,
-        changes = done.changes,
-        entries = done.entries,
-        "answered"
-    );
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                path,
+                status,
+                code,
+                device = note.device.map(|device| device.to_string()),
+                ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                bytes_in = note.bytes_in,
+                bytes_out = body.len(),
+                groups = done.groups,
+                changes = done.changes,
+                entries = done.entries,
+                "answered"
+            )
+        };
+    }
+    if note.known {
+        tell!(info);
+    } else {
+        tell!(debug);
+    }
     response(status, body)
 }
 
@@ -110,13 +130,19 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// As [`blocking`], when it is the request's turn.
+/// As [`blocking`], when it is the device's and the request's turn.
 async fn working<T: Send + 'static>(
     app: &App,
+    device: DeviceId,
     work: impl FnOnce(&Shared) -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
     let busy = || Rejection { code: ErrorCode::TooMany, message: "the server is busy", retry_after_s: Some(10) };
-    let turn = tokio::time::timeout(TURN, app.turns.acquire()).await;
+    let turn = async {
+        // A device that asks many times at once must not take the turns of others.
+        let lane = app.lanes.of(device).await;
+        app.turns.acquire().await.map(|turn| (lane, turn))
+    };
+    let turn = tokio::time::timeout(TURN, turn).await;
     let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
     blocking(app, work).await
 }
@@ -152,6 +178,7 @@ async fn join(State(app): State<App>, request: Request) -> Response {
         Ok(body) => blocking(&app, move |app| app.service.join(source, &body)).await,
         Err(rejection) => Err(rejection),
     };
+    note.known = answer.is_ok();
     finish("/v1/join", started, &note, answer)
 }
 
@@ -161,6 +188,7 @@ async fn token(State(app): State<App>, request: Request) -> Response {
         Ok(body) => blocking(&app, move |app| app.service.token(&body)).await,
         Err(rejection) => Err(rejection),
     };
+    note.known = answer.is_ok();
     finish("/v1/token", started, &note, answer)
 }
 
@@ -174,9 +202,9 @@ async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     // Who asks comes first: nobody else's body is read.
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let caller = blocking(app, move |app| app.service.caller(authorization.as_deref())).await?;
-    note.device = Some(caller.device);
+    (note.known, note.device) = (true, Some(caller.device));
     let body = body::read(request, &mut note.bytes_in).await?;
-    let (body, done) = working(app, move |app| app.service.sync(&caller, &body)).await?;
+    let (body, done) = working(app, caller.device, move |app| app.service.sync(&caller, &body)).await?;
     note.done = Some(done);
     Ok(body)
 }

@@ -8,7 +8,7 @@ use crate::admin;
 use crate::doctor::Report;
 use crate::error::{Error, Result};
 use crate::restore::Restored;
-use crate::store::Device;
+use crate::store::{Device, OpenInvitation, Person, Revocation};
 
 /// One line, at once: a script may wait for it.
 pub(super) fn say(out: &mut dyn std::io::Write, line: &str) -> Result<()> {
@@ -73,6 +73,39 @@ pub(super) fn list(out: &mut dyn std::io::Write, devices: &[(Device, String)], n
         let seen = ago(now_ms.saturating_sub(device.last_seen_ms));
         let line = format!("{}  {person:<20}  {:<20}  {seen:<14}  {state}", device.id, device.name);
         say(out, line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// The open invitations of a workspace with whom they would let in.
+pub(super) fn list_invitations(out: &mut dyn std::io::Write, open: &[(OpenInvitation, Person)], as_json: bool) -> Result<()> {
+    if as_json {
+        let open: Vec<_> = open
+            .iter()
+            .map(|(invitation, person)| {
+                serde_json::json!({
+                    "person": person.name, "role": person.role.as_str(), "expires_ms": invitation.expires_ms,
+                })
+            })
+            .collect();
+        return say(out, &json(&open)?);
+    }
+    if open.is_empty() {
+        return say(out, "No invitation is open; make one with: invite");
+    }
+    for (invitation, person) in open {
+        let ends = Instant { ms: invitation.expires_ms, offset_minutes: 0 };
+        say(out, &format!("{:<20}  {:<13}  until {}", person.name, person.role.as_str(), ends.to_rfc3339()))?;
+    }
+    Ok(())
+}
+
+/// What a revocation ended.
+pub(super) fn tell_revoked(out: &mut dyn std::io::Write, device: &Device, person: &str, ended: Revocation) -> Result<()> {
+    let what = if ended.device { "Revoked" } else { "Already revoked:" };
+    say(out, &format!("{what} {} “{}”.", device.id, device.name))?;
+    if ended.invitations > 0 {
+        say(out, &format!("Open invitations of {person} that ended: {}.", ended.invitations))?;
     }
     Ok(())
 }

@@ -107,6 +107,24 @@ pub enum Joined {
     Revoked,
 }
 
+/// An invitation that nobody has taken and that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenInvitation {
+    /// Who is invited.
+    pub person: PersonId,
+    /// When it ends, in milliseconds since 1970.
+    pub expires_ms: i64,
+}
+
+/// What a revocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whether the device was good until now. Where it was not, nothing has changed.
+    pub device: bool,
+    /// Open invitations of its person, which would have let it in again.
+    pub invitations: usize,
+}
+
 /// A token to keep.
 #[derive(Debug, Clone, Copy)]
 pub struct NewToken<'a> {
@@ -220,6 +238,17 @@ pub struct ChangeWrite {
     pub bytes: Vec<u8>,
 }
 
+/// An actor and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundActor {
+    /// Who writes.
+    pub actor: Actor,
+    /// The device that writes as it.
+    pub device: DeviceId,
+    /// The version of the directory that it came with.
+    pub version: u64,
+}
+
 /// What was answered to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVerdict {
@@ -255,8 +284,10 @@ pub trait View {
     fn people(&self) -> Result<Vec<Person>>;
     /// The devices, by person and id.
     fn devices(&self) -> Result<Vec<Device>>;
-    /// The actors with their devices, by actor.
-    fn actors(&self) -> Result<Vec<(Actor, DeviceId)>>;
+    /// The invitations that are open at a time, in milliseconds since 1970, by person and end.
+    fn invitations(&self, now_ms: i64) -> Result<Vec<OpenInvitation>>;
+    /// The oldest `limit` of the actors that the directory got after its version `since`, in that order.
+    fn actors(&self, since: u64, limit: u32) -> Result<Vec<BoundActor>>;
     /// The device that the actor is bound to.
     fn bound(&self, actor: Actor) -> Result<Option<DeviceId>>;
     /// Whether any actor is bound to the device: whether it ever pushed anything.
@@ -363,12 +394,14 @@ pub trait Store: Send + Sync {
     fn add_person(&self, workspace: WorkspaceId, person: &Person, now_ms: i64) -> Result<()>;
     /// Adds an invitation for a person.
     fn add_invitation(&self, workspace: WorkspaceId, person: PersonId, code_hash: [u8; 32], expires_ms: i64) -> Result<()>;
+    /// Ends the invitations of a person that nobody has taken. Gives how many of them were open.
+    fn withdraw(&self, workspace: WorkspaceId, person: PersonId, now_ms: i64) -> Result<usize>;
     /// Takes an invitation, once; again with the same key it gives the same device. The directory gets a new version.
     fn join(&self, joining: &Joining) -> Result<Joined>;
     /// The device with this id, in whatever workspace.
     fn device(&self, id: DeviceId) -> Result<Option<Device>>;
-    /// Revokes a device; its tokens end at once. Gives whether it was good until now.
-    fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool>;
+    /// Revokes a device; its tokens end at once, and so do the open invitations of its person.
+    fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<Revocation>;
     /// Keeps a token of a device, and notes that the device was there. Gives `false`, and keeps nothing, where the nonce gave
     /// a token before.
     fn add_token(&self, device: &Device, token: &NewToken) -> Result<bool>;

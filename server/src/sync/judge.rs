@@ -8,15 +8,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use roadbook_core::access::Member;
 use roadbook_core::document::{Actor, Document, seal_envelope};
 use roadbook_core::fault::{Plant, planted};
-use roadbook_core::gate::{self, Admitted, Passed, Refused};
+use roadbook_core::gate::{self, Admitted, Passed, Refused, within};
 use roadbook_core::id::{RecordId, UserId};
 use roadbook_core::record::{Kind, encode_row};
-use roadbook_core::sync::wire::{MAX_GROUP, MAX_GROUP_OPS, Outcome, PushDoc, PushGroup, SyncRequest, Verdict};
+use roadbook_core::sync::wire::{LATER, MAX_GROUP, MAX_GROUP_OPS, Outcome, PushDoc, PushGroup, SyncRequest, Verdict};
 use sha2::{Digest as _, Sha256};
 
 use super::cursor;
 use crate::error::{Error, Result};
 use crate::store::{ChangeWrite, Commit, DeviceId, DocHead, DocWrite, StoredVerdict, View};
+
+/// What the records of one request may weigh together: each is held open until the request is answered.
+const MAX_OPENED: u64 = 1_000_000;
+/// What the records of one request may weigh, each counted for every group that touches it: a group costs the gate the whole
+/// record. The simulator's records are small.
+const MAX_JUDGED: u64 = if cfg!(feature = "planted") { 1_000 } else { 5_000_000 };
 
 /// A generation beyond this is no erasure but a mistake: it would leave no room for later ones.
 const MAX_GENERATION: u32 = 1 << 16;
@@ -118,6 +124,7 @@ pub(super) fn judge(view: &dyn View, device: DeviceId, request: &SyncRequest) ->
         docs: &request.docs,
         slots: HashMap::new(),
         newest: HashMap::new(),
+        effort: Effort::default(),
         read: HashMap::new(),
         actors: RefCell::new(Actors::default()),
         out: Judged { member: Some(member), seq: view.workspace()?.seq, ..Judged::default() },
@@ -171,12 +178,30 @@ fn content_hash(group: &PushGroup, docs: &[PushDoc]) -> [u8; 32] {
 struct Slot {
     kind: u16,
     document: Document,
-    /// Whether the server has the record in an older generation.
-    erases: bool,
+    /// What it takes to hold it, and to pass a change of it through the gate.
+    weight: u64,
     /// Whether the server, or a group before, has the record in this generation.
     is_there: bool,
     /// The saved form, and the first and last accepted group that changed it; `None` while it is as stored.
     changed: Option<(Vec<u8>, u64, u64)>,
+}
+
+/// The work that a request has made so far.
+#[derive(Default)]
+struct Effort {
+    opened: u64,
+    judged: u64,
+}
+
+impl Effort {
+    fn is_spent(&self) -> bool {
+        self.opened > MAX_OPENED || self.judged > MAX_JUDGED
+    }
+}
+
+/// An operation weighs one, and so do 64 bytes of the saved form.
+fn weight(document: &Document, saved: &[u8]) -> u64 {
+    document.ops().saturating_add(saved.len() as u64 / 64)
 }
 
 #[derive(Default)]
@@ -192,8 +217,9 @@ struct Judge<'a> {
     member: Member,
     docs: &'a [PushDoc],
     slots: HashMap<(RecordId, u32), Slot>,
-    /// The newest generation of each record that a group before was accepted in.
-    newest: HashMap<RecordId, u32>,
+    /// The newest generation of each record that a group before was accepted in, and its kind.
+    newest: HashMap<RecordId, (u32, u16)>,
+    effort: Effort,
     read: HashMap<RecordId, Option<DocHead>>,
     actors: RefCell<Actors>,
     out: Judged,
@@ -205,6 +231,8 @@ enum Against {
     Gate(Refused),
     /// The server cannot open its own record: the device keeps its edits.
     Broken,
+    /// The groups before took as much work as one request may: the device sends this one again.
+    Later,
     /// The store failed.
     Store(Error),
 }
@@ -239,6 +267,7 @@ impl Judge<'_> {
             }
             Err(Against::Store(error)) => return Err(error),
             Err(Against::Broken) => (Outcome::Held, Refused::Document.code()),
+            Err(Against::Later) => (Outcome::Held, LATER),
             Err(Against::Gate(refused)) if refused.is_held() => (Outcome::Held, refused.code()),
             Err(Against::Gate(refused)) => (Outcome::Refused, refused.code()),
         };
@@ -251,6 +280,10 @@ impl Judge<'_> {
 
     /// Passes all items of a group through the gate; the records here stay as they are.
     fn pass(&mut self, group: &PushGroup) -> Ruling<Vec<((RecordId, u32), Passed)>> {
+        // At least one group of a request is judged.
+        if self.effort.is_spent() {
+            return Err(Against::Later);
+        }
         if !(1..=16).contains(&group.id.len()) || !(1..=MAX_GROUP).contains(&group.items.len()) {
             return Err(Refused::Group.into());
         }
@@ -266,17 +299,21 @@ impl Judge<'_> {
             }
         }
         let mut passed = Vec::with_capacity(order.len());
+        let opened = self.effort.opened;
         for (id, doc, changes) in order {
             self.load(id, doc)?;
+            within("records of a group", self.effort.opened - opened, MAX_OPENED).map_err(Refused::from)?;
             let place = (id, doc.generation);
             let Some(slot) = self.slots.get(&place) else { return Err(Error::Internal("no slot".into()).into()) };
+            self.effort.judged += slot.weight;
             let admits = |actor| self.admits(actor);
             let result = gate::admit_within(&slot.document, &changes, &admits, MAX_GROUP_OPS);
             if let Some(error) = self.actors.borrow_mut().failed.take() {
                 return Err(error.into());
             }
             let result = result?;
-            if slot.erases && !slot.is_there && !self.member.role.may_erase() {
+            // Whether it takes the place of an older one, or of one that the server lost and is to get back.
+            if doc.generation > 0 && !slot.is_there && !self.member.role.may_erase() {
                 return Err(Refused::Forbidden.into());
             }
             self.member.authorise(slot.is_there.then_some(&slot.document), &result)?;
@@ -291,11 +328,14 @@ impl Judge<'_> {
         if doc.kind == Kind::Unknown.code() || doc.generation > MAX_GENERATION {
             return Err(Refused::Group.into());
         }
-        if self.newest.get(&id).is_some_and(|newest| *newest > doc.generation) {
-            return Err(Refused::Erased.into());
+        match self.newest.get(&id) {
+            Some((_, kind)) if *kind != doc.kind => return Err(Refused::Kind.into()),
+            Some((newest, _)) if *newest > doc.generation => return Err(Refused::Erased.into()),
+            _ => {}
         }
-        if let Some(slot) = self.slots.get(&(id, doc.generation)) {
-            return if slot.kind == doc.kind { Ok(()) } else { Err(Refused::Kind.into()) };
+        // A slot of another kind is what a group that was refused left.
+        if self.slots.get(&(id, doc.generation)).is_some_and(|slot| slot.kind == doc.kind) {
+            return Ok(());
         }
         let definition = Kind::definition_of(doc.kind);
         let stored = self.view.doc(id)?;
@@ -321,8 +361,10 @@ impl Judge<'_> {
                 }
             },
         };
-        let (is_there, erases) = (present.is_some(), present.is_none() && stored.is_some());
-        self.slots.insert((id, doc.generation), Slot { kind: doc.kind, document, erases, is_there, changed: None });
+        let is_there = present.is_some();
+        let weight = weight(&document, present.map_or(&[], |stored| &stored.bytes));
+        self.effort.opened += weight;
+        self.slots.insert((id, doc.generation), Slot { kind: doc.kind, document, weight, is_there, changed: None });
         Ok(())
     }
 
@@ -364,9 +406,10 @@ impl Judge<'_> {
                 changes.push(ChangeWrite { doc: place.0, generation: place.1, hash: *hash, actor: *actor, bytes });
             }
             let first = slot.changed.as_ref().map_or(number, |(_, first, _)| *first);
+            slot.weight = weight(&passed.document, &passed.saved);
             slot.document = passed.document;
             slot.is_there = true;
-            self.newest.insert(place.0, place.1);
+            self.newest.insert(place.0, (place.1, slot.kind));
             slot.changed = Some((passed.saved, first, number));
         }
         if changes.is_empty() {

@@ -5,7 +5,7 @@ mod directory;
 mod judge;
 mod pull;
 
-use roadbook_core::document::open_envelope;
+use roadbook_core::document::{EnvelopeError, open_envelope};
 use roadbook_core::fault::{Plant, planted};
 use roadbook_core::gate::{Limits, scan_change};
 use roadbook_core::sync::wire::{self, ErrorCode, SyncRequest, SyncResponse, Verdict};
@@ -66,9 +66,9 @@ pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> R
             returned = Some((workspace.epoch, workspace.restored));
         }
         let since = if planted(Plant::SkipOwn) { 0 } else { since };
-        let page = pull::page(view, &workspace, Own { device: caller.device, since }, &request, &cursor)?;
         // The numbers of another history say nothing about what the device has.
-        let newer = workspace.directory > request.directory || request.epoch.is_empty();
+        let known = if request.epoch.is_empty() { 0 } else { request.directory };
+        let page = pull::page(view, &workspace, Own { device: caller.device, since }, &request, &cursor)?;
         answered = Some(SyncResponse {
             epoch: workspace.epoch.to_vec(),
             verdicts: verdicts.clone(),
@@ -76,7 +76,7 @@ pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> R
             cursor: page.cursor,
             more: page.more,
             time_ms: now_ms,
-            directory: if newer { Some(directory::directory(view, &workspace)?) } else { None },
+            directory: directory::beyond(view, &workspace, known)?,
         });
         Ok(())
     })?;
@@ -101,10 +101,15 @@ fn is_bounded(request: &SyncRequest) -> bool {
     }
     let (mut bytes, mut ops) = (0, 0);
     for item in items() {
-        // What is no change is refused by itself, with a verdict.
-        let Ok(raw) = open_envelope(&item.change, Limits::CHANGE.bytes) else { continue };
-        bytes += raw.len();
-        ops += scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+        // What is no change is refused by itself, with a verdict; unfolding it takes its time all the same.
+        match open_envelope(&item.change, Limits::CHANGE.bytes) {
+            Ok(raw) => {
+                bytes += raw.len();
+                ops += scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+            }
+            Err(EnvelopeError::TooLarge(limit)) => bytes += limit,
+            Err(_) => {}
+        }
         if bytes > wire::MAX_INFLATED || ops > MAX_OPS {
             return false;
         }
@@ -137,23 +142,34 @@ fn push(
         return Ok((Vec::new(), 0));
     }
     let mut judged = judge::Judged::default();
-    store.view(ws, &mut |view| {
-        judged = judge(view, device, request)?;
-        Ok(())
-    })?;
-    if judged.writes() {
+    let mut written = false;
+    for last in [false, false, true] {
+        store.view(ws, &mut |view| {
+            judged = judge(view, device, request)?;
+            Ok(())
+        })?;
+        if !judged.writes() {
+            break;
+        }
         let committed = store.commit(ws, &mut |tx| {
             if tx.device(device)?.is_none_or(|device| device.revoked_ms.is_some()) {
                 return Err(Error::Revoked);
             }
             if !judged.still_holds(tx, device)? {
-                // Somebody was faster: judge again, now that nobody else can write.
+                // Somebody was faster. Judging takes its time, and others want to write meanwhile.
+                if !last {
+                    return Ok(());
+                }
                 judged = judge(tx, device, request)?;
             }
+            written = true;
             judged.write(tx, device, now_ms)
         });
         if !planted(Plant::EarlyAnswer) {
             committed?;
+        }
+        if written {
+            break;
         }
     }
     let changes = judged.changes();

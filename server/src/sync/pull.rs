@@ -11,15 +11,15 @@ use super::cursor::Cursor;
 use crate::error::Result;
 use crate::store::{FeedDoc, Own, View, Workspace};
 
-/// The least and the most bytes of a page, before compression. The most leaves room in
-/// [`roadbook_core::sync::wire::MAX_INFLATED`] for one record of the greatest size.
-const PAGE: std::ops::RangeInclusive<usize> = if cfg!(feature = "planted") { 1024 } else { 64 * 1024 }..=4_000_000;
+/// The least and the most bytes of a page, before compression. The most fits into
+/// [`roadbook_core::sync::wire::MAX_RESPONSE`] also where nothing folds, beside as many verdicts and actors as one answer has.
+const PAGE: std::ops::RangeInclusive<usize> = if cfg!(feature = "planted") { 1024 } else { 64 * 1024 }..=3_800_000;
 /// The most records that one page looks at; those that the device made itself are looked at and not sent.
 const LOOKED_AT: usize = 20_000;
 /// The most records that are sent because the device asked for them.
 const WANTED: usize = 200;
 /// A row is left out where the record with it would pass this: the device makes it from the document.
-const WITH_ROW: usize = 5_000_000;
+const WITH_ROW: usize = 3_500_000;
 /// What an entry weighs beside its bytes.
 const OVERHEAD: usize = 64;
 

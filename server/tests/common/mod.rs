@@ -255,6 +255,16 @@ pub fn code(answer: &Response) -> String {
     error.code
 }
 
+/// Asks again and again and reads no answer, until the connection breaks. Gives how it broke.
+pub fn ask_without_reading(stream: &mut impl std::io::Write) -> std::io::ErrorKind {
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+    loop {
+        if let Err(error) = stream.write_all(requests.as_bytes()) {
+            return error.kind();
+        }
+    }
+}
+
 pub fn done(end: End) -> roadbook_core::sync::Report {
     match end {
         End::Done(report) => report,

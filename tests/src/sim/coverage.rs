@@ -67,6 +67,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "accepted",
             "held missing",
             "held document",
+            "held later",
             "refused malformed",
             "refused too_large",
             "refused foreign_actor",

@@ -6,7 +6,7 @@ use roadbook_core::document::open_envelope;
 use roadbook_core::id::RecordId;
 use roadbook_core::record::{FieldValue, Kind, decode_row, encode_row};
 use roadbook_core::sync::wire::{
-    self, CONTENT_TYPE, Entry, ErrorCode, ErrorResponse, MAX_INFLATED, Outcome, SyncRequest, SyncResponse,
+    self, CONTENT_TYPE, Entry, ErrorCode, ErrorResponse, LATER, MAX_INFLATED, Outcome, SyncRequest, SyncResponse,
 };
 use roadbook_core::sync::{Event, Request, Response};
 use roadbook_core::value::Scalar;
@@ -311,7 +311,7 @@ fn verdict_name(outcome: Outcome, code: &str) -> &'static str {
         ("erased", "refused erased"),
         ("forbidden", "refused forbidden"),
     ];
-    let held = [("missing", "held missing"), ("document", "held document")];
+    let held = [("missing", "held missing"), ("document", "held document"), (LATER, "held later")];
     let named = |names: &[(&str, &'static str)]| names.iter().find(|(name, _)| *name == code).map(|(_, shown)| *shown);
     match outcome {
         Outcome::Accepted => "accepted",

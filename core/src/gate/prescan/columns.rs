@@ -24,7 +24,10 @@ pub(super) fn time(value: i64) -> Result<i64, Malformed> {
 const DEFLATED: u32 = 0b1000;
 
 /// Refuses `found` above `limit`.
-pub(in crate::gate) fn within(what: &'static str, found: u64, limit: u64) -> Result<(), Malformed> {
+///
+/// # Errors
+/// [`Malformed::TooLarge`].
+pub fn within(what: &'static str, found: u64, limit: u64) -> Result<(), Malformed> {
     if found > limit { Err(Malformed::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 

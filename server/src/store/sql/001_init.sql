@@ -48,8 +48,10 @@ CREATE TABLE actor (
     actor    BLOB    NOT NULL,
     device   BLOB    NOT NULL,
     bound_ms INTEGER NOT NULL,
+    version  INTEGER NOT NULL,            -- of the directory that it came with
     PRIMARY KEY (ws, actor)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX actor_version ON actor (ws, version);
 CREATE INDEX actor_device ON actor (ws, device);
 
 CREATE TABLE invitation (

@@ -3,7 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{Error, Result};
-use crate::store::{Caller, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Restored, Workspace, WorkspaceId};
+use crate::store::{
+    Caller, Device, DeviceId, Joined, Joining, NewToken, OpenInvitation, Person, PersonId, Restored, Revocation, Workspace,
+    WorkspaceId,
+};
 
 /// How long verdicts are kept, in milliseconds: 90 days.
 const VERDICTS_MS: i64 = 90 * 24 * 3_600_000;
@@ -90,6 +93,26 @@ pub(super) fn add_invitation(tx: &Connection, ws: WorkspaceId, person: PersonId,
     Ok(())
 }
 
+pub(super) fn invitations(conn: &Connection, ws: WorkspaceId, now_ms: i64) -> Result<Vec<OpenInvitation>> {
+    let sql = "SELECT person, expires_ms FROM invitation WHERE ws = ?1 AND used_key IS NULL AND expires_ms > ?2
+               ORDER BY person, expires_ms";
+    let mut statement = conn.prepare(sql)?;
+    let open =
+        statement.query_map(params![ws, now_ms], |row| Ok(OpenInvitation { person: row.get(0)?, expires_ms: row.get(1)? }))?;
+    Ok(open.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn withdraw(tx: &Connection, ws: WorkspaceId, person: PersonId, now_ms: i64) -> Result<usize> {
+    // Those that have ended go too: a clock that is set back would open them again.
+    let sql = "DELETE FROM invitation WHERE ws = ?1 AND person = ?2 AND used_key IS NULL RETURNING expires_ms";
+    let mut statement = tx.prepare(sql)?;
+    let mut open = 0;
+    for expires_ms in statement.query_map(params![ws, person], |row| row.get::<_, i64>(0))? {
+        open += usize::from(expires_ms? > now_ms);
+    }
+    Ok(open)
+}
+
 pub(super) fn join(tx: &Connection, joining: &Joining) -> Result<Joined> {
     let invitation = tx
         .query_row(
@@ -140,15 +163,12 @@ pub(super) fn device(conn: &Connection, id: DeviceId) -> Result<Option<Device>> 
     Ok(conn.prepare_cached(&format!("{DEVICE} WHERE id = ?1"))?.query_row([id], read_device).optional()?)
 }
 
-pub(super) fn revoke(tx: &Connection, ws: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool> {
-    let revoked = tx.execute(
-        "UPDATE device SET revoked_ms = ?3 WHERE ws = ?1 AND id = ?2 AND revoked_ms IS NULL",
-        params![ws, device, now_ms],
-    )?;
-    if revoked > 0 {
-        touch_directory(tx, ws)?;
-    }
-    Ok(revoked > 0)
+pub(super) fn revoke(tx: &Connection, ws: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<Revocation> {
+    let sql = "UPDATE device SET revoked_ms = ?3 WHERE ws = ?1 AND id = ?2 AND revoked_ms IS NULL RETURNING person";
+    let person = tx.query_row(sql, params![ws, device, now_ms], |row| row.get::<_, PersonId>(0)).optional()?;
+    let Some(person) = person else { return Ok(Revocation { device: false, invitations: 0 }) };
+    touch_directory(tx, ws)?;
+    Ok(Revocation { device: true, invitations: withdraw(tx, ws, person, now_ms)? })
 }
 
 pub(super) fn add_token(tx: &Connection, device: &Device, token: &NewToken<'_>) -> Result<bool> {

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{accounts, audit, int};
 use crate::error::{Error, Result};
 use crate::store::{
-    ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OthersChanges, Own, Person, PersonId,
-    StoredChange, StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
+    BoundActor, ChangeWrite, Commit, Device, DeviceId, DocHead, DocWrite, FeedDoc, Group, LooseEnd, OpenInvitation,
+    OthersChanges, Own, Person, PersonId, StoredChange, StoredDoc, StoredVerdict, View, Workspace, WorkspaceId,
 };
 
 /// A transaction on one workspace.
@@ -78,9 +78,16 @@ impl View for Feed<'_> {
         Ok(statement.query_map([self.ws], accounts::read_device)?.collect::<Result<_, _>>()?)
     }
 
-    fn actors(&self) -> Result<Vec<(Actor, DeviceId)>> {
-        let mut statement = self.conn.prepare_cached("SELECT actor, device FROM actor WHERE ws = ?1 ORDER BY actor")?;
-        let actors = statement.query_map([self.ws], |row| Ok((Actor(row.get(0)?), row.get(1)?)))?;
+    fn invitations(&self, now_ms: i64) -> Result<Vec<OpenInvitation>> {
+        accounts::invitations(self.conn, self.ws, now_ms)
+    }
+
+    fn actors(&self, since: u64, limit: u32) -> Result<Vec<BoundActor>> {
+        let sql = "SELECT actor, device, version FROM actor WHERE ws = ?1 AND version > ?2 ORDER BY version LIMIT ?3";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let actors = statement.query_map(params![self.ws, int(since), limit], |row| {
+            Ok(BoundActor { actor: Actor(row.get(0)?), device: row.get(1)?, version: row.get::<_, i64>(2)?.unsigned_abs() })
+        })?;
         Ok(actors.collect::<Result<_, _>>()?)
     }
 
@@ -244,10 +251,14 @@ impl Commit for Feed<'_> {
     }
 
     fn bind(&self, actor: Actor, device: DeviceId, now_ms: i64) -> Result<()> {
+        accounts::touch_directory(self.conn, self.ws)?;
         self.conn
-            .prepare_cached("INSERT INTO actor(ws, actor, device, bound_ms) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO actor(ws, actor, device, bound_ms, version)
+                 VALUES (?1, ?2, ?3, ?4, (SELECT directory FROM workspace WHERE id = ?1))",
+            )?
             .execute(params![self.ws, actor.0, device, now_ms])?;
-        accounts::touch_directory(self.conn, self.ws)
+        Ok(())
     }
 
     fn put_change(&self, seq: u64, pos: u32, device: DeviceId, change: &ChangeWrite) -> Result<()> {

@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use roadbook_core::env::Env;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 
-use super::{APPLICATION_ID, MIGRATIONS, SqliteStore, accounts, connect, int, migrate};
+use super::{APPLICATION_ID, MIGRATIONS, SqliteStore, accounts, connect, int, keep_private, migrate};
 use crate::error::{Error, Result};
 use crate::store::{DeviceId, WorkspaceId};
 
@@ -123,11 +124,13 @@ pub(crate) fn copy(source: &Path, file: &Path) -> Result<()> {
     leave_log(&Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
-/// Brings what stands in the log beside a database into its file. Nobody else has it open.
+/// Brings what stands in the log beside a database into its file, which only its owner can read from now on. Nobody else has it
+/// open.
 ///
 /// # Errors
 /// Those of SQLite.
 pub(crate) fn fold_log(path: &Path) -> Result<()> {
+    keep_private(path);
     leave_log(&connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 
@@ -135,25 +138,62 @@ fn leave_log(conn: &Connection) -> Result<()> {
     Ok(conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?)
 }
 
-/// The workspaces of which `present` holds something that the database in `file` has not.
+/// What the directory of a workspace says, row by row, and whether another database says the same of it. A device that is good
+/// here and revoked there was revoked later, unless it has been here since then.
+const DIRECTORY: [(&str, &str); 3] = [
+    (
+        "SELECT ws, id, name, role FROM person WHERE ws = ?1",
+        "SELECT EXISTS (SELECT 1 FROM person WHERE ws = ?1 AND id = ?2 AND name = ?3 AND role = ?4)",
+    ),
+    (
+        "SELECT ws, id, person, name, revoked_ms IS NOT NULL, last_seen_ms FROM device WHERE ws = ?1",
+        "SELECT EXISTS (SELECT 1 FROM device WHERE ws = ?1 AND id = ?2 AND person = ?3 AND name = ?4
+             AND CASE WHEN ?5 THEN revoked_ms IS NOT NULL ELSE revoked_ms IS NULL OR revoked_ms > ?6 END)",
+    ),
+    (
+        "SELECT ws, actor, device FROM actor WHERE ws = ?1",
+        "SELECT EXISTS (SELECT 1 FROM actor WHERE ws = ?1 AND actor = ?2 AND device = ?3)",
+    ),
+];
+
+/// The workspaces of which the database in `present` holds something that the one in `file` has not. No number is compared
+/// alone, neither of the feed nor of the directory: after a restore it is given again, to something else.
 ///
 /// # Errors
 /// Those of SQLite.
-pub(crate) fn lacks(file: &Path, present: &Contents) -> Result<Vec<WorkspaceId>> {
-    let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // A number alone says nothing: it may have been given twice since an earlier restore.
-    let sql = "SELECT EXISTS (SELECT 1 FROM workspace WHERE id = ?1 AND directory >= ?2)
-                  AND (?3 = 0 OR EXISTS (SELECT 1 FROM chain WHERE ws = ?1 AND seq = ?3 AND chain8 = ?4))";
-    let mut statement = conn.prepare(sql)?;
+pub(crate) fn lacks(file: &Path, present: &Path) -> Result<Vec<WorkspaceId>> {
+    let backup = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let present = connect(present, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut newer = Vec::new();
-    for there in &present.workspaces {
-        let known: bool =
-            statement.query_row(params![there.id, int(there.directory), int(there.seq), there.chain], |row| row.get(0))?;
-        if !known {
+    for there in standings(&present)? {
+        if !has_feed(&backup, &there)? || !has_directory(&backup, &present, there.id)? {
             newer.push(there.id);
         }
     }
     Ok(newer)
+}
+
+/// Whether a backup has the feed of a workspace as far as it goes: the running hash stands for everything before it.
+fn has_feed(backup: &Connection, there: &Standing) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM workspace WHERE id = ?1)
+                  AND (?2 = 0 OR EXISTS (SELECT 1 FROM chain WHERE ws = ?1 AND seq = ?2 AND chain8 = ?3))";
+    Ok(backup.query_row(sql, params![there.id, int(there.seq), there.chain], |row| row.get(0))?)
+}
+
+/// Whether a backup says of people, devices and actors what `present` says, revocations among it.
+fn has_directory(backup: &Connection, present: &Connection, ws: WorkspaceId) -> Result<bool> {
+    for (rows, same) in DIRECTORY {
+        let (mut rows, mut same) = (present.prepare(rows)?, backup.prepare(same)?);
+        let columns = rows.column_count();
+        let mut rows = rows.query([ws])?;
+        while let Some(row) = rows.next()? {
+            let said: Vec<Value> = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<_>>()?;
+            if !same.query_row(params_from_iter(said), |row| row.get::<_, bool>(0))? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// The devices of these workspaces that are revoked in the database in `file`.
@@ -204,7 +244,7 @@ pub(crate) fn begin_again(file: &Path, env: &dyn Env, revoked: &[(WorkspaceId, D
     let invitations = tx.execute("DELETE FROM invitation WHERE used_key IS NULL AND expires_ms > ?1", [now_ms])?;
     let mut stay = 0;
     for (ws, device) in revoked {
-        stay += usize::from(accounts::revoke(&tx, *ws, *device, now_ms)?);
+        stay += usize::from(accounts::revoke(&tx, *ws, *device, now_ms)?.device);
     }
     tx.commit()?;
     Ok(NewHistory { invitations, revoked: stay })

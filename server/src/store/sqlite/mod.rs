@@ -7,6 +7,7 @@ mod feed;
 mod file;
 mod lock;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,10 @@ use roadbook_core::fault::{self, Site};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::{Caller, Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Store, View, Workspace, WorkspaceId};
+use super::{
+    Caller, Commit, Device, DeviceId, Joined, Joining, NewToken, Person, PersonId, Revocation, Store, View, Workspace,
+    WorkspaceId,
+};
 use crate::error::{Error, Result};
 use feed::Feed;
 pub use file::{Contents, NewHistory, Standing};
@@ -54,13 +58,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SqliteStore {
-    /// Makes the database in `dir`, which is there and holds none.
+    /// Makes the database in `dir`, which is there and holds none. Only its owner can read it, whoever may look into `dir`.
     ///
     /// # Errors
-    /// Those of SQLite.
+    /// [`Error::Io`] when the file cannot be made; those of SQLite.
     pub fn create(dir: &Path, server_id: [u8; 16], now_ms: i64) -> Result<Self> {
         let folder = FolderLock::shared(dir)?;
         let path = dir.join(DATABASE);
+        make_private(&path)?;
         let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         migrate(&mut conn)?;
         // Two processes may make it at once: the first one's id stays.
@@ -82,6 +87,7 @@ impl SqliteStore {
             return Err(Error::NoData(dir.to_owned()));
         }
         let folder = FolderLock::shared(dir)?;
+        keep_private(&path);
         let mut conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut conn)?;
         Self::start(path, conn, folder)
@@ -142,6 +148,43 @@ impl SqliteStore {
         fault::commit(Site::Server, tx)?;
         Ok(result)
     }
+}
+
+/// Makes an empty file that only its owner can read; SQLite fills it, and gives its log and the index of that the same rights.
+/// One that is there stays: another process was faster.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(Error::io(format!("cannot make {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes from others what rights they have to a database that is there, to its log, and to the index of that: an older release
+/// or a copy may have given them some. Nothing is opened for it, since closing a file gives back the locks that SQLite has on it.
+fn keep_private(path: &Path) {
+    #[cfg(unix)]
+    for suffix in ["", "-wal", "-shm"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        let Ok(found) = std::fs::metadata(&name) else { continue };
+        let mode = found.permissions().mode();
+        if mode & 0o077 == 0 {
+            continue;
+        }
+        // Where the file belongs to somebody else, or nothing can be written, the rest of the work may still be possible.
+        if let Err(error) = std::fs::set_permissions(&name, std::fs::Permissions::from_mode(mode & 0o700)) {
+            tracing::warn!(%error, "others can read the database, and this process cannot change that");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
@@ -209,6 +252,10 @@ impl Store for SqliteStore {
         self.write(|tx| accounts::add_invitation(tx, workspace, person, code_hash, expires_ms))
     }
 
+    fn withdraw(&self, workspace: WorkspaceId, person: PersonId, now_ms: i64) -> Result<usize> {
+        self.write(|tx| accounts::withdraw(tx, workspace, person, now_ms))
+    }
+
     fn join(&self, joining: &Joining) -> Result<Joined> {
         self.write(|tx| accounts::join(tx, joining))
     }
@@ -217,7 +264,7 @@ impl Store for SqliteStore {
         self.read(|conn| accounts::device(conn, id))
     }
 
-    fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<bool> {
+    fn revoke(&self, workspace: WorkspaceId, device: DeviceId, now_ms: i64) -> Result<Revocation> {
         self.write(|tx| accounts::revoke(tx, workspace, device, now_ms))
     }
 
