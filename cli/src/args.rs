@@ -15,7 +15,7 @@ Exit codes:
   0  done
   1  error; the text says what to do
   2  wrong command line
-  3  partly done: some cards of an import were broken, or some records could
+  3  partly done: some cards of an import were left out, or some records could
      not be exported; the rest is there
   4  something needs a person: the doctor found what it did not repair";
 

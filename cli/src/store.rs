@@ -1,8 +1,7 @@
 //! Where a book lies on this computer, and what opens it: the folder, the key file, the incarnation file.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub enum StoreError {
     },
     /// There is a book and no key file.
     #[error(
-        "the key file {path} is missing, and without its key the book in {dir} cannot be opened; put the file back, or name it with --key-file"
+        "there is a book in {dir}, and its key file {path} is missing; without the key it cannot be opened: put the file back, or name it with --key-file"
     )]
     NoKey {
         /// The file.
@@ -113,7 +112,7 @@ impl Location {
         if (key.is_none() || !self.dir.join(INCARNATION).exists()) && !self.has_book() {
             return Err(StoreError::NoBook { dir: shown(&self.dir) });
         }
-        let key = key.ok_or_else(|| StoreError::NoKey { path: shown(&self.key_file), dir: shown(&self.dir) })?;
+        let key = key.ok_or_else(|| self.no_key())?;
         let vault = Vault { key, incarnation: incarnation(&self.dir)? };
         Book::open(&self.dir, vault, Arc::new(SystemEnv)).map_err(|error| self.explain(error))
     }
@@ -121,12 +120,17 @@ impl Location {
     /// Makes a book, and a key file where there is none. Returns whether the key file is new.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where there is a book; then no key is made either.
+    /// [`StoreError::Exists`] where there is a book, [`StoreError::NoKey`] where its key is missing; then no key is made
+    /// either.
     pub fn create(&self) -> Result<(Book, bool), StoreError> {
         let io = |what: String| move |source| StoreError::Io { what, source };
         fs::create_dir_all(&self.dir).map_err(io(format!("cannot make {}", self.dir.display())))?;
         let found = read_key(&self.key_file)?;
         let is_new = found.is_none();
+        // A new key would open nothing, and lie where the right one belongs.
+        if is_new && self.has_book() {
+            return Err(self.no_key());
+        }
         let key = match found {
             Some(key) => key,
             // The key is on the disk before anything is encrypted with it.
@@ -148,6 +152,10 @@ impl Location {
     /// Whether the folder holds a book, whatever its key.
     fn has_book(&self) -> bool {
         self.dir.join(Book::FILE).exists()
+    }
+
+    fn no_key(&self) -> StoreError {
+        StoreError::NoKey { path: shown(&self.key_file), dir: shown(&self.dir) }
     }
 
     fn explain(&self, error: Error) -> StoreError {
@@ -219,45 +227,15 @@ fn make_key(path: &Path) -> Result<Key, StoreError> {
 /// Writes a small file that only its owner may read, durably, never over another one, and whole or not at all: whoever
 /// finds half a key cannot go on.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let part = part_of(path);
-    let written = write_private(&part, content).and_then(|()| match fs::hard_link(&part, path) {
-        // A stick's file system has no links.
+    let failed = |source| StoreError::Io { what: format!("cannot write {}", path.display()), source };
+    let place = |_: &File, part: &Path| match fs::hard_link(part, path) {
+        // A stick's file system has no links: there the name is taken first, so that nothing is overwritten.
         Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
-            write_private(path, content)
+            File::create_new(path).map(drop).and_then(|()| fs::rename(part, path))
         }
         other => other,
-    });
-    // The first error is the one to tell.
-    let _ = fs::remove_file(&part);
-    written.map_err(|source| StoreError::Io { what: format!("cannot write {}", path.display()), source })?;
-    sync_folder(path);
-    Ok(())
-}
-
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content).and_then(|()| file.sync_all())
-}
-
-/// Where a file is written before it gets its name: beside it, out of sight, and apart from other processes' drafts.
-pub(crate) fn part_of(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_else(|| "file".as_ref()));
-    name.push(format!(".{}.part", std::process::id()));
-    path.with_file_name(name)
-}
-
-/// Makes a new name in a folder durable, where the platform can.
-pub(crate) fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    if let Ok(folder) = File::open(folder) {
-        // A file system that cannot do this keeps its own promise or none.
-        let _ = folder.sync_all();
-    }
+    };
+    Book::write_beside(path, &SystemEnv, |out| out.write_all(content).map_err(failed), place, failed)
 }
 
 /// The id of this installation: random bytes in a file, hashed with the file's place on the disk. A copy of the folder

@@ -108,7 +108,7 @@ fn a_stranger_imports_searches_edits_and_exports() {
 
     let output = desk.run(&["import", &cards]);
     assert_eq!(output.status.code(), Some(3), "one card is broken");
-    assert!(text(&output.stdout).starts_with("3 contacts added, 0 updated, 0 unchanged; 1 card was broken"));
+    assert!(text(&output.stdout).starts_with("3 contacts added, 0 updated, 0 unchanged; 1 card was left out."));
     assert!(text(&output.stderr).starts_with("cards.vcf:"), "{}", text(&output.stderr));
 
     // Latin letters find a Cyrillic name, and the end of a number finds it too.
@@ -364,6 +364,19 @@ fn init_makes_no_second_book_and_keeps_the_key_from_others() {
 }
 
 #[test]
+fn a_book_without_its_key_gets_no_new_one() {
+    let desk = Desk::with_book();
+    std::fs::rename(desk.path("book.key"), desk.path("kept.key")).unwrap();
+    let said = desk.fails(&["init"], 1);
+    assert!(said.contains("there is a book in") && said.contains("book.key is missing"), "{said}");
+    assert_eq!(desk.json(&["init"])["error"]["code"], "no_key");
+    assert_eq!(desk.json(&["join", "https://crm.example", "--invite", "abc"])["error"]["code"], "no_key");
+    assert!(!desk.path("book.key").exists());
+    std::fs::rename(desk.path("kept.key"), desk.path("book.key")).unwrap();
+    desk.says(&["status"]);
+}
+
+#[test]
 fn a_folder_without_a_book_stays_untouched() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("book")).unwrap();
@@ -413,6 +426,27 @@ fn export_to_a_file_never_leaves_half_of_it() {
         let full = desk.fails(&["export", "--format", "json", "-o", "/dev/full"], 1);
         assert!(full.contains("no room") || full.contains("/dev/full"), "{full}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_for_its_owner_and_what_a_killed_process_left_beside_it_goes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    desk.write(".book.key.AAAAAAAAAAA.part", b"half a key");
+    desk.says(&["init"]);
+    desk.says(&["contact", "add", "Anna Petrova"]);
+    desk.write(".out.vcf.AAAAAAAAAAA.part", b"BEGIN:VCARD");
+    let export = || desk.says(&["export", "--format", "vcard", "-o", "out.vcf"]);
+    let mode = || std::fs::metadata(desk.path("out.vcf")).unwrap().permissions().mode() & 0o777;
+    export();
+    assert_eq!(mode(), 0o600);
+    let mut names: Vec<_> = std::fs::read_dir(desk.dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["book", "book.key", "out.vcf"]);
+    std::fs::set_permissions(desk.path("out.vcf"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    export();
+    assert_eq!(mode(), 0o644, "what its owner allowed stays");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub enum Plant {
     StaleWords,
     /// The client keeps what was refused of an erased record.
     ErasedBytes,
+    /// The client fills a record that was erased from a card of before.
+    ErasedCard,
     /// The client forgets where it stands in the feed when a group is held.
     LostCursor,
     /// The server looks at the first item of a group only.
@@ -56,7 +58,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the names that the simulator's command line takes.
-    pub const ALL: [(&'static str, Self); 23] = [
+    pub const ALL: [(&'static str, Self); 24] = [
         ("lost-ack", Self::LostAck),
         ("early-cursor", Self::EarlyCursor),
         ("actor-reuse", Self::ActorReuse),
@@ -72,6 +74,7 @@ impl Plant {
         ("lost-draft", Self::LostDraft),
         ("stale-words", Self::StaleWords),
         ("erased-bytes", Self::ErasedBytes),
+        ("erased-card", Self::ErasedCard),
         ("lost-cursor", Self::LostCursor),
         ("second-item", Self::SecondItem),
         ("verdict-replay", Self::VerdictReplay),

@@ -3,6 +3,9 @@
 //! SQLite's own folding knows Latin marks only (`елкин` does not find `Ёлкин`), so text is folded here: lower case,
 //! compatibility decomposition (UAX #15, NFKD), all marks dropped, a small table for letters that do not decompose.
 //! A second column holds the Latin spelling, so that `elkin` finds him too. Phone digits have an index of their own.
+//!
+//! What a word is, is decided here for the index and for queries alike: a word of a query that SQLite's tokenizer took
+//! for two would be a phrase, and the index keeps no places of words that a phrase could be looked up by.
 
 use rusqlite::{Connection, params};
 use unicode_normalization::UnicodeNormalization as _;
@@ -34,13 +37,12 @@ impl SearchText {
 
     /// Adds words.
     pub fn words(&mut self, text: &str) {
-        if text.is_empty() {
-            return;
+        for word in words_of(&fold(text)) {
+            if !self.words.is_empty() {
+                self.words.push(' ');
+            }
+            self.words.push_str(word);
         }
-        if !self.words.is_empty() {
-            self.words.push(' ');
-        }
-        self.words.push_str(&fold(text));
     }
 
     /// Adds a number's digits.
@@ -111,6 +113,25 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// The words of a folded text.
+fn words_of(folded: &str) -> impl Iterator<Item = &str> {
+    folded.split(|c: char| !is_in_words(c)).filter(|word| !word.is_empty())
+}
+
+/// Whether words consist of the character. All that do are part of a word for SQLite, which goes by an older Unicode: what
+/// was a mark there and is a letter now, and letters on dark discs and squares, divide words.
+fn is_in_words(c: char) -> bool {
+    let divides = matches!(
+        c,
+        '\u{19b0}'..='\u{19c0}'
+            | '\u{19c8}'..='\u{19c9}'
+            | '\u{1cf2}'..='\u{1cf3}'
+            | '\u{1f150}'..='\u{1f169}'
+            | '\u{1f170}'..='\u{1f189}'
+    );
+    c.is_alphanumeric() && !divides
+}
+
 /// The Latin spelling of a folded text; empty where that is the text itself.
 fn latin(folded: &str) -> String {
     if folded.is_ascii() { String::new() } else { any_ascii::any_ascii(folded).to_lowercase() }
@@ -135,13 +156,7 @@ pub struct Query {
 impl Query {
     /// Reads what a person typed: every word is a prefix, all must match; a number matches anywhere in a number.
     pub fn parse(text: &str) -> Self {
-        let folded = fold(text);
-        let words: Vec<String> = folded
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .take(8)
-            .map(|word| format!("\"{word}\"*"))
-            .collect();
+        let words: Vec<String> = words_of(&fold(text)).take(8).map(|word| format!("\"{word}\"*")).collect();
         let number = text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+()-./".contains(c));
         let digits = digits(text);
         Self {
@@ -153,6 +168,8 @@ impl Query {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -178,5 +195,27 @@ mod tests {
         assert_eq!(query.words.as_deref(), Some("\"a\"* \"b\"* \"or\"* \"c\"* \"near\"* \"d\"*"));
         assert_eq!(Query::parse("+7 (495) 12").digits.as_deref(), Some("\"749512\""));
         assert_eq!(Query::parse("\"'*"), Query { words: None, digits: None });
+    }
+
+    #[test]
+    fn what_holds_any_character_is_found_by_the_same_text() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("store/sql/001_init.sql")).unwrap();
+        let mut search = conn.prepare("SELECT rowid FROM search WHERE search MATCH ?1").unwrap();
+        let characters: Vec<char> = ('\u{80}'..='\u{3ffff}').collect();
+        for some in characters.chunks(64) {
+            let typed: Vec<String> = some.iter().map(|c| format!("a{c}b")).collect();
+            let mut text = SearchText::default();
+            text.words(&typed.join("\n"));
+            text.store(&conn, 1, None).unwrap();
+            // All of them must match, so that one query asks for all.
+            let queries: Vec<String> = typed.iter().filter_map(|text| Query::parse(text).words).collect();
+            let words: BTreeSet<&str> = queries.iter().flat_map(|query| query.split(' ')).collect();
+            let query = words.into_iter().collect::<Vec<_>>().join(" ");
+            let found: Result<Vec<i64>, _> = search.query_map([&query], |row| row.get(0)).unwrap().collect();
+            assert!(found.as_ref().is_ok_and(|found| *found == [1]), "{found:?} by {query}");
+            conn.execute_batch("INSERT INTO search(search) VALUES ('delete-all')").unwrap();
+        }
+        assert_eq!(Query::parse("a🅰b").words.as_deref(), Some("\"a\"* \"b\"*"));
     }
 }

@@ -299,3 +299,76 @@ fn of_a_record_that_was_erased_before_this_device_could_send_it_nothing_is_left_
     }
     assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
 }
+
+#[test]
+fn what_a_role_forbids_in_one_record_stops_neither_an_undo_nor_an_import() {
+    let world = World::new(309);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let boris_id = boris.book.people().unwrap().into_iter().find(|person| person.name == "Boris Król").unwrap().id;
+    let deal = Deal { id: boris.book.new_id().into(), title: "Pumps".into(), ..Deal::default() };
+    boris.book.save(&deal).unwrap();
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    let card =
+        |uid: &str, name: &str| format!("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{uid}\r\nN:{name};;;;\r\nFN:{name}\r\nEND:VCARD\r\n");
+    let id_of = |uid: &str| RecordId::derived(&[b"vcard uid", uid.as_bytes()]);
+    let import = |cards: &str| anna.book.import_vcard("cards.vcf", cards.as_bytes(), None, &|_| true).unwrap();
+    let takes_over = |id: RecordId| {
+        let form: Contact = boris.book.get(id).unwrap();
+        boris.book.save(&Contact { owner: Some(boris_id), ..form }).unwrap();
+    };
+    assert_eq!(import(&[card("1", "One"), card("2", "Two"), card("3", "Three")].concat()).added, 3);
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    takes_over(id_of("2"));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+
+    let report = anna.book.undo(None).unwrap();
+    assert_eq!(report.records.len(), 2);
+    let skipped: Vec<_> =
+        report.skipped.iter().map(|left| (left.record.id, left.field.as_str(), left.author.name.as_str())).collect();
+    assert_eq!(skipped, [(id_of("2"), "owner", "Boris Król")]);
+    assert_eq!(names(&anna), ["Two"]);
+    assert!(matches!(anna.book.undo(None), Err(Error::NothingToUndo)), "the import was taken back");
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    takes_over(id_of("1"));
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+
+    let of_the_deal = card(&format!("urn:uuid:{}", deal.id), "Deal");
+    let report = import(&[card("1", "One"), of_the_deal, card("2", "Two"), card("3", "Three"), card("4", "Four")].concat());
+    assert_eq!((report.cards, report.added, report.updated, report.unchanged, report.broken), (5, 2, 0, 1, 2));
+    assert_eq!(report.problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [1, 7]);
+    assert!(report.problems[0].reason.contains("manager") && report.problems[1].reason.contains("no contact"));
+    assert_eq!(names(&anna), ["Four", "Three", "Two"]);
+    assert_eq!(anna.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps");
+    done(server.sync(&anna));
+    assert!(anna.book.refusals().unwrap().is_empty());
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn the_card_of_an_erased_person_brings_nothing_back_on_any_device() {
+    let world = World::new(310);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let card = format!("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:one\r\nN:{SECRET};;;;\r\nTEL:+74951234567\r\nEND:VCARD\r\n");
+    let import = |device: &Device| device.book.import_vcard("cards.vcf", card.as_bytes(), None, &|_| true).unwrap();
+    assert_eq!(import(&boris).added, 1);
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    boris.book.erase(Kind::Contact, RecordId::derived(&[b"vcard uid", b"one"])).unwrap();
+    done(server.sync(&boris));
+    done(server.sync(&anna));
+    for device in [&boris, &anna] {
+        let report = import(device);
+        assert_eq!((report.added, report.updated, report.unchanged, report.broken), (0, 0, 0, 1));
+        assert!(report.problems[0].reason.contains("erased"), "{}", report.problems[0].reason);
+        done(server.sync(device));
+        assert_eq!(traces(&device.raw()), Vec::<String>::new());
+    }
+    assert_eq!(server_traces(&server), Vec::<String>::new());
+}

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 use std::io::BufReader;
+use std::path::Path;
 
 use roadbook_core::book::{ContactFilter, ContactSort, ExportReport, ImportReport, Progress};
+use roadbook_core::record::Kind;
 use roadbook_core::records::Contact;
 use roadbook_core::sync::End;
+use roadbook_core::value::{Channel, ChannelKind, PostalAddress};
 use roadbook_tests::relay::Relay;
 use roadbook_tests::{Device, World};
 
@@ -107,11 +110,34 @@ fn a_deleted_contact_stays_deleted_when_its_file_comes_again() {
     let device = Device::new(&World::new(4));
     import(&device, CARDS);
     let contact = only(&device, "pyotr");
-    device.book.delete(roadbook_core::record::Kind::Contact, contact.id.0).unwrap();
+    device.book.delete(Kind::Contact, contact.id.0).unwrap();
     assert_eq!(import(&device, CARDS).unchanged, 2);
     assert!(device.book.search("pyotr", 10).unwrap().is_empty());
     let deleted = ContactFilter { deleted: true, ..ContactFilter::default() };
     assert_eq!(device.book.contacts(&deleted, ContactSort::Name, None, 9).unwrap().items.len(), 1);
+}
+
+#[test]
+fn an_erased_person_does_not_come_back_with_their_card() {
+    let device = Device::new(&World::new(10));
+    import(&device, CARDS);
+    let id = only(&device, "pyotr").id.0;
+    device.book.erase(Kind::Contact, id).unwrap();
+    let before = device.book.status().unwrap().state_hash;
+    let report = import(&device, CARDS);
+    assert_eq!((report.added, report.updated, report.unchanged, report.broken), (0, 0, 1, 2));
+    let said = report.problems.iter().find(|problem| problem.line == 1).unwrap();
+    assert!(said.reason.contains("erased") && !said.reason.contains("Elkin"), "{}", said.reason);
+    let erased: Contact = device.book.get(id).unwrap();
+    assert!(
+        erased.deleted.is_some() && erased.given_name.is_empty() && erased.card_note.is_empty() && erased.channels.is_empty()
+    );
+    assert_eq!(device.book.status().unwrap().state_hash, before);
+    // Whoever brings the record back has an empty one before them, and a card may fill it.
+    device.book.save(&Contact { deleted: None, ..erased }).unwrap();
+    let report = import(&device, CARDS);
+    assert_eq!((report.added, report.updated, report.unchanged, report.broken), (0, 1, 1, 1));
+    assert_eq!(only(&device, "pyotr").id.0, id);
 }
 
 #[test]
@@ -125,12 +151,7 @@ fn an_export_comes_back_as_the_same_records() {
     let report = import(&device, &file);
     assert_eq!((report.added, report.updated, report.unchanged), (0, 0, 2));
     // What a person typed comes back as what it was, not a second time.
-    let channel = roadbook_core::value::Channel::typed(
-        device.book.new_entry_id(),
-        Default::default(),
-        "+49 30 1234567",
-        &Default::default(),
-    );
+    let channel = Channel::typed(device.book.new_entry_id(), ChannelKind::Phone, "+49 30 1234567", &Default::default());
     let typed = Contact {
         id: device.book.new_id().into(),
         family_name: "Typed".into(),
@@ -146,6 +167,50 @@ fn an_export_comes_back_as_the_same_records() {
     assert_eq!(import(&other, &file).added, 2);
     let (here, there) = (only(&device, "pyotr"), only(&other, "pyotr"));
     assert_eq!((here.id, here.tags, here.birthday), (there.id, there.tags, there.birthday));
+}
+
+fn exported(device: &Device) -> String {
+    let mut file = Vec::new();
+    device.book.export_vcard(&mut file).unwrap();
+    String::from_utf8(file).unwrap()
+}
+
+#[test]
+fn a_line_end_in_a_field_breaks_no_card_and_adds_nothing_to_it() {
+    let world = World::new(11);
+    let (device, other) = (Device::new(&world), Device::new(&world));
+    let street = "Ring 1\r\nDoor 2".to_owned();
+    let typed = Contact {
+        id: device.book.new_id().into(),
+        family_name: "Typed".into(),
+        job_title: "x\rTEL:+19005550100\r".into(),
+        channels: vec![Channel::typed(device.book.new_entry_id(), ChannelKind::Phone, "+49 30 1234567", &Default::default())],
+        addresses: vec![PostalAddress { id: device.book.new_entry_id(), street, ..PostalAddress::default() }],
+        notes: "one\r\ntwo".into(),
+        ..Contact::default()
+    };
+    let typed = device.book.save(&typed).unwrap();
+    let file = exported(&device);
+    let report = import(&other, &file);
+    assert_eq!((report.added, report.broken), (1, 0), "{file}");
+    let there: Contact = other.book.get(typed.id.0).unwrap();
+    assert_eq!(there.channels.len(), 1, "a title is no number");
+    assert_eq!((there.job_title.as_str(), there.card_note.as_str()), ("x\nTEL:+19005550100", "one\ntwo"));
+    assert_eq!(there.addresses[0].street, "Ring 1\nDoor 2");
+    assert_eq!(import(&device, &file).unchanged, 1, "what was typed comes back as what it was");
+    assert_eq!(device.book.get::<Contact>(typed.id.0).unwrap(), typed);
+}
+
+#[test]
+fn a_birthday_without_a_year_is_in_the_export() {
+    let world = World::new(12);
+    let (device, other) = (Device::new(&world), Device::new(&world));
+    import(&device, "BEGIN:VCARD\nVERSION:4.0\nUID:b\nFN:Eva\nBDAY:--0412\nEND:VCARD\n");
+    let file = exported(&device);
+    assert!(file.contains("BDAY:--0412\r\n"), "{file}");
+    assert_eq!((import(&device, &file).unchanged, import(&other, &file).added), (1, 1));
+    let (here, there) = (only(&device, "eva"), only(&other, "eva"));
+    assert_eq!((here.x.len(), here.x), (1, there.x));
 }
 
 #[test]
@@ -179,6 +244,64 @@ fn a_file_is_there_whole_or_not_at_all() {
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap(), json);
     let left: Vec<_> = std::fs::read_dir(device.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(".part")), "{left:?}");
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_for_its_owner_from_the_first_byte_and_keeps_what_the_old_one_allowed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let device = Device::new(&World::new(13));
+    import(&device, CARDS);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("book.vcf"), folder.path().join("link"));
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let export = |path: &Path| {
+        let write = |out: &mut dyn std::io::Write| {
+            let parts: Vec<String> = names(folder.path()).into_iter().filter(|name| name.ends_with(".part")).collect();
+            assert_eq!(parts.iter().map(|part| mode(&folder.path().join(part))).collect::<Vec<_>>(), [0o600]);
+            device.book.export_vcard(out)
+        };
+        assert_eq!(device.book.export_file(path, &write).unwrap().written, 2);
+    };
+    export(&path);
+    assert_eq!(mode(&path), 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    export(&link);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink(), "a link stays a link");
+    assert_eq!((mode(&path), names(folder.path())), (0o640, vec!["book.vcf".to_owned(), "link".to_owned()]));
+    let into_a_folder = device.book.export_file(folder.path(), &|out| device.book.export_vcard(out));
+    assert!(into_a_folder.unwrap_err().to_string().contains("folder"));
+}
+
+#[test]
+fn what_a_killed_export_left_goes_with_the_next_one_and_nothing_else() {
+    let device = Device::new(&World::new(14));
+    import(&device, CARDS);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book.vcf");
+    let (left, living) = (".book.vcf.AAAAAAAAAAA.part", ".book.vcf.AAAAAAAAAAE.part");
+    let others = [".book.vcf.draft.part", ".book.vcf.part", ".other.vcf.AAAAAAAAAAA.part", "book.vcf.bak"];
+    for name in others.into_iter().chain([left]) {
+        std::fs::write(folder.path().join(name), "BEGIN:VCARD").unwrap();
+    }
+    // Another process writes the same file at this moment.
+    let locked = std::fs::File::create(folder.path().join(living)).unwrap();
+    locked.lock().unwrap();
+    let export = || device.book.export_file(&path, &|out| device.book.export_vcard(out)).unwrap();
+    export();
+    assert_eq!(names(folder.path()), [living, others[0], others[1], others[2], "book.vcf", others[3]]);
+    drop(locked);
+    export();
+    assert_eq!(names(folder.path()), [others[0], others[1], others[2], "book.vcf", others[3]]);
 }
 
 #[test]

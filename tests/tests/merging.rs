@@ -419,6 +419,70 @@ fn a_record_whose_making_was_refused_leaves_the_lists_but_not_the_device() {
     assert_eq!(anna.book.refusals().unwrap()[0].changes[0].after.as_deref(), Some("Pumps"));
 }
 
+#[test]
+fn any_number_of_edits_of_a_note_is_taken_back_from_under_what_somebody_else_wrote() {
+    const EDITS: usize = 14;
+    let (_, mut relay, anna, boris) = pair();
+    let deal = known_to_both(&mut relay, &anna, &boris);
+    for n in 1..=EDITS {
+        edit(&anna.book, deal.id, |form| form.notes.push_str(&format!("Line {n}. ")));
+    }
+    meet(&mut relay, &[&anna, &boris]);
+    edit(&boris.book, deal.id, |form| form.notes.insert_str(0, "Boris. "));
+    meet(&mut relay, &[&boris, &anna]);
+    for n in (1..=EDITS).rev() {
+        anna.book.undo(None).unwrap();
+        let left: String = (1..n).map(|n| format!("Line {n}. ")).collect();
+        assert_eq!(anna.book.get::<Deal>(deal.id.0).unwrap().notes, format!("Boris. {left}"));
+    }
+    meet(&mut relay, &[&anna, &boris]);
+    assert_eq!(boris.book.get::<Deal>(deal.id.0).unwrap().notes, "Boris. ");
+    assert!(anna.book.refusals().unwrap().is_empty());
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_stale_form_is_saved_again_and_again_and_every_disagreement_stays() {
+    const FIELDS: usize = 14;
+    let (_, mut relay, anna, boris) = pair();
+    let text = |text: &str| CustomValue::Text { text: text.to_owned() };
+    let field = |n: usize| CustomField { id: format!("f{n}").parse().unwrap(), value: text("old") };
+    let contact = Contact {
+        id: anna.book.new_id().into(),
+        family_name: "Elkin".into(),
+        x: (0..FIELDS).map(field).collect(),
+        ..Contact::default()
+    };
+    let mut stale = anna.book.save(&contact).unwrap();
+    let id = stale.id.0;
+    meet(&mut relay, &[&anna, &boris]);
+    let mut theirs: Contact = boris.book.get(id).unwrap();
+    theirs.x.iter_mut().for_each(|field| field.value = text("Boris"));
+    boris.book.save(&theirs).unwrap();
+    meet(&mut relay, &[&boris, &anna]);
+    for at in 0..FIELDS {
+        stale.x[at].value = text("Anna");
+        anna.book.save(&stale).unwrap();
+        // Anna also works with the record as it is now: this branch of hers knows what Boris wrote.
+        let fresh: Contact = anna.book.get(id).unwrap();
+        anna.book.save(&Contact { job_title: format!("Buyer {at}"), ..fresh }).unwrap();
+    }
+    meet(&mut relay, &[&anna, &boris]);
+    assert!(anna.book.refusals().unwrap().is_empty());
+    for device in [&anna, &boris] {
+        let conflicts = device.book.conflicts(id).unwrap();
+        assert_eq!(conflicts.len(), FIELDS);
+        for conflict in &conflicts {
+            let mut values: Vec<&str> = conflict.values.iter().map(|value| value.text.as_str()).collect();
+            values.sort_unstable();
+            assert_eq!(values, ["Anna", "Boris"], "{}", conflict.field);
+            assert_eq!(conflict.values.iter().filter(|value| value.author.own).count(), 1);
+        }
+        assert_eq!(device.book.get::<Contact>(id).unwrap().job_title, format!("Buyer {}", FIELDS - 1));
+    }
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
 /// What a person may do in the property test below.
 #[derive(Debug, Clone)]
 enum Act {

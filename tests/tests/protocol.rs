@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
-use roadbook_core::document::open_envelope;
-use roadbook_core::gate::{Limits, Malformed, Refused};
+use roadbook_core::document::{MAX_CONCURRENT, open_envelope};
+use roadbook_core::gate::{Limits, MAX_TIME, Malformed, Refused};
 use roadbook_core::sync::wire::*;
 
 fn page() -> String {
@@ -206,10 +206,12 @@ fn the_tables_of_codes_are_complete() {
     ];
     let verdicts: Vec<(String, String)> =
         table(&page, "## Verdict codes").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    let known: Vec<(String, String)> = refused
+    let mut known: Vec<(String, String)> = refused
         .iter()
         .map(|refused| (refused.code().to_owned(), if refused.is_held() { "held" } else { "refused" }.to_owned()))
         .collect();
+    // The gate knows nothing of requests.
+    known.insert(1, (LATER.to_owned(), "held".to_owned()));
     assert_eq!(verdicts, known);
 }
 
@@ -230,6 +232,8 @@ fn the_limits_are_those_of_the_code() {
         ("bytes of a document", Limits::DOCUMENT.bytes as u64),
         ("operations of a document", Limits::DOCUMENT.ops),
         ("changes of a document", Limits::DOCUMENT.changes),
+        ("concurrent values of one key", MAX_CONCURRENT as u64),
+        ("milliseconds of a change's time before or after 1970", MAX_TIME),
     ];
     for (name, value) in expected {
         assert_eq!(limits.get(name), Some(&value), "{name}");

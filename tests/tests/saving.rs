@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use roadbook_core::book::{ContactFilter, ContactSort};
+use roadbook_core::book::{Change, ContactFilter, ContactSort};
 use roadbook_core::id::DealId;
+use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal};
 use roadbook_core::value::{Channel, ChannelKind, Money};
 use roadbook_core::{Error, ProblemCode};
@@ -104,4 +105,32 @@ fn all_problems_are_named_and_nothing_is_written() {
         ]
     );
     assert!(matches!(device.book.get::<Deal>(form.id.0), Err(Error::NotFound { .. })));
+}
+
+#[test]
+fn a_form_without_a_version_brings_nothing_back_into_an_erased_record() {
+    let device = Device::new(&World::new(6));
+    let form = Contact { id: device.book.new_id().into(), family_name: "Elkin".into(), ..Contact::default() };
+    device.book.save(&form).unwrap();
+    device.book.erase(Kind::Contact, form.id.0).unwrap();
+    assert!(matches!(device.book.save(&form), Err(Error::UnknownVersion)));
+    assert!(matches!(device.book.apply(&[Change::Contact(form.clone())], "visit"), Err(Error::UnknownVersion)));
+    let erased: Contact = device.book.get(form.id.0).unwrap();
+    assert!(erased.deleted.is_some() && erased.family_name.is_empty());
+}
+
+#[test]
+fn a_search_for_letters_that_are_none_to_the_index_finds_the_words_around_them() {
+    let device = Device::new(&World::new(7));
+    let id = device.book.new_id();
+    let contact =
+        Contact { id: id.into(), family_name: "a🅰b".into(), given_name: "Anna\u{1fae0}Berg".into(), ..Contact::default() };
+    device.book.save(&contact).unwrap();
+    for text in ["a🅰b", "a b", "ann\u{1fae0}ber", "berg"] {
+        let found = device.book.search(text, 10).unwrap();
+        assert_eq!(found.iter().map(|found| found.record.id).collect::<Vec<_>>(), [id], "{text}");
+    }
+    for text in ["🅰", "\u{19b0}"] {
+        assert!(device.book.search(text, 10).unwrap().is_empty(), "{text}");
+    }
 }

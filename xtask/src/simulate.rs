@@ -6,7 +6,7 @@ use crate::{counts, needs, places};
 use std::path::PathBuf;
 
 /// Seeds without a planted bug in the whole test.
-const SEEDS: &str = "600";
+const SEEDS: &str = "2000";
 /// What runs hottest in a seed and is cheap to build: it is built for the simulator alone, because of the planted bugs. The
 /// large dependencies are those of every other build.
 const OPTIMISED: [&str; 4] = ["roadbook-core", "roadbook-server", "roadbook-tests", "rusqlite"];

@@ -1,12 +1,12 @@
 //! Files in and out.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use roadbook_core::Book;
-use roadbook_core::book::{ExportReport, ImportProblem, ImportReport, LeftOut, Progress};
+use roadbook_core::book::{ImportProblem, ImportReport, LeftOut, Progress};
 use roadbook_core::value::Region;
 use serde_json::json;
 
@@ -14,9 +14,8 @@ use super::{Run, start};
 use crate::args::ExportFormat;
 use crate::failure::{Failure, OK, Outcome, PARTLY};
 use crate::say::{count, line};
-use crate::store::{part_of, sync_folder};
 
-/// Broken cards, or records left out, that are told line by line; the rest is counted.
+/// Cards or records left out that are told line by line; the rest is counted.
 const TOLD: usize = 20;
 
 /// One input of an import, opened before the first one is read: a mistyped name stops the whole, not the second half.
@@ -61,7 +60,7 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
             let ImportReport { added, updated, unchanged, broken, .. } = total;
             write!(out, "{} added, {updated} updated, {unchanged} unchanged", count(added, "contact", "contacts"))?;
             if broken > 0 {
-                write!(out, "; {} broken and left out", count(broken, "card was", "cards were"))?;
+                write!(out, "; {} left out", count(broken, "card was", "cards were"))?;
             }
             writeln!(out, ".")?;
             if added + updated > 0 {
@@ -97,7 +96,7 @@ fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>, region: Option<&Region>)
         total.problems.extend(report.problems);
     }
     if total.broken > TOLD as u64 {
-        run.say.remark(&format!("and {} more broken cards", total.broken - TOLD as u64));
+        run.say.remark(&format!("and {} more cards that were left out", total.broken - TOLD as u64));
     }
     Ok(total)
 }
@@ -122,14 +121,12 @@ pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf
         return Err(Failure::usage("with --json a vCard export needs a file: -o FILE"));
     }
     let book = run.open()?;
-    let write = |out: &mut dyn Write| -> Outcome<ExportReport> {
-        Ok(match format {
-            ExportFormat::Vcard => book.export_vcard(out)?,
-            ExportFormat::Json => book.export_json(out)?,
-        })
+    let write = |out: &mut dyn Write| match format {
+        ExportFormat::Vcard => book.export_vcard(out),
+        ExportFormat::Json => book.export_json(out),
     };
     let report = match &file {
-        Some(path) => whole_file(path, write)?,
+        Some(path) => book.export_file(path, &write)?,
         None => {
             // Standard output is the export itself, and for JSON that is the one object, which names what it lacks.
             let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
@@ -164,71 +161,4 @@ pub(super) fn export(run: &Run<'_>, format: ExportFormat, output: Option<PathBuf
         )?;
     }
     Ok(if report.left_out.is_empty() { OK } else { PARTLY })
-}
-
-/// Writes a file that is there whole or not at all: beside it first, onto the disk, then under its name.
-fn whole_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Outcome<T>) -> Outcome<T> {
-    let said = path.display().to_string();
-    let fail = |error: io::Error| Failure::io(format!("cannot write {said}"), &error);
-    let target = match fs::metadata(path) {
-        Ok(about) if about.is_dir() => return Err(Failure::new("io", format!("cannot write {said}: it is a folder"))),
-        // A device or a pipe has no half of itself to leave behind, and must not be replaced by a file.
-        Ok(about) if !about.is_file() => {
-            let mut out = BufWriter::new(OpenOptions::new().write(true).open(path).map_err(fail)?);
-            let done = write(&mut out)?;
-            out.flush().map_err(fail)?;
-            return Ok(done);
-        }
-        // The file that a link points to is replaced, not the link.
-        Ok(_) => fs::canonicalize(path).map_err(fail)?,
-        Err(_) => path.to_owned(),
-    };
-    let part = part_of(&target);
-    let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(fail)?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
-    let written = write(&mut out);
-    let done = written.and_then(|done| {
-        out.flush().and_then(|()| out.get_ref().sync_all()).and_then(|()| fs::rename(&part, &target)).map_err(fail)?;
-        Ok(done)
-    });
-    if done.is_err() {
-        // What was written so far is nobody's file.
-        let _ = fs::remove_file(&part);
-    }
-    sync_folder(&target);
-    done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_export_leaves_the_old_file_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("book.vcf");
-        fs::write(&path, "old").unwrap();
-        let failed = whole_file(&path, |out| -> Outcome<()> {
-            out.write_all(&[b'x'; 200_000])?;
-            Err(Failure::new("io", "no room"))
-        });
-        assert!(failed.is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        whole_file(&path, |out| Ok(out.write_all(b"new")?)).unwrap_or_else(|_| panic!("the export failed"));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_stays_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        whole_file(&link, |out| Ok(out.write_all(b"new")?)).unwrap_or_else(|_| panic!("the export failed"));
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-    }
 }

@@ -104,12 +104,15 @@ const DEPARTMENT: &str = "department";
 
 /// The card that describes a contact.
 pub(super) fn to_card(contact: &Contact) -> Card {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let custom = |id: &str| {
         contact.x.iter().find(|field| field.id.as_str() == id).and_then(|field| match &field.value {
-            CustomValue::Text { text } => Some(text.clone()),
+            CustomValue::Text { text } => Card::text(text),
             _ => None,
         })
+    };
+    let day_without_year = || {
+        let day = CardDate::parse(&custom(BIRTHDAY_WITHOUT_YEAR)?, None);
+        day.filter(|day| matches!(day, CardDate::MonthDay { .. }))
     };
     let note = [contact.card_note.as_str(), contact.notes.as_str()]
         .into_iter()
@@ -118,17 +121,17 @@ pub(super) fn to_card(contact: &Contact) -> Card {
         .join("\n");
     let mut card = Card {
         uid: Some(format!("{UUID_UID}{}", contact.id)),
-        full_name: text(&crate::records::contact::full_name(contact)),
-        prefix: text(&contact.name_prefix),
-        given: text(&contact.given_name),
-        middle: text(&contact.middle_name),
-        family: text(&contact.family_name),
-        suffix: text(&contact.name_suffix),
-        organization: text(&contact.organization),
+        full_name: Card::text(&crate::records::contact::full_name(contact)),
+        prefix: Card::text(&contact.name_prefix),
+        given: Card::text(&contact.given_name),
+        middle: Card::text(&contact.middle_name),
+        family: Card::text(&contact.family_name),
+        suffix: Card::text(&contact.name_suffix),
+        organization: Card::text(&contact.organization),
         department: custom(DEPARTMENT),
-        title: text(&contact.job_title),
-        birthday: contact.birthday.map(|date| CardDate::Full(date.0)),
-        note: text(&note),
+        title: Card::text(&contact.job_title),
+        birthday: contact.birthday.map(|date| CardDate::Full(date.0)).or_else(day_without_year),
+        note: Card::text(&note),
         categories: contact.tags.clone(),
         ..Card::default()
     };
@@ -167,11 +170,11 @@ pub(super) fn to_card(contact: &Contact) -> Card {
                 Some("home") => PlaceKind::Home,
                 _ => PlaceKind::Other,
             },
-            street: text(&address.street),
-            city: text(&address.city),
-            region: text(&address.region),
-            postcode: text(&address.postcode),
-            country: text(&address.country),
+            street: Card::text(&address.street),
+            city: Card::text(&address.city),
+            region: Card::text(&address.region),
+            postcode: Card::text(&address.postcode),
+            country: Card::text(&address.country),
             ..CardAddress::default()
         });
     }

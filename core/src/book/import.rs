@@ -9,8 +9,10 @@ use std::io::BufRead;
 use super::Book;
 use super::cards::{card_id, contact_of};
 use super::save::version_of;
+use crate::access::DELETED;
 use crate::document::{Code, Document, Message, Version};
 use crate::error::{Error, Result};
+use crate::fault::{Plant, planted};
 use crate::import::vcard::{BrokenCard, Card, Cards, Item};
 use crate::record::{FieldValue, Record, Values};
 use crate::records::Contact;
@@ -58,6 +60,12 @@ pub struct Progress {
     pub cards: u64,
 }
 
+/// Why nothing is made of a card that was read.
+const OTHER_KIND: &str = "The card names a record of this book that is no contact.";
+const ERASED: &str = "The person on this card was erased for good; nothing of the card was taken.";
+const GIVEN_AWAY: &str =
+    "An undo took this contact back and it is somebody else's now; ask a manager or an administrator to bring it back.";
+
 /// Cards of one transaction and of one push group.
 const BATCH: usize = 100;
 const MAX_PROBLEMS: usize = 1000;
@@ -81,8 +89,9 @@ impl Book {
     }
 
     /// Takes the contacts of a vCard file (2.1, 3.0, 4.0), in bounded memory. A broken card is reported and the rest
-    /// is taken. The whole import is one action, so that one undo takes it back. National phone numbers are read as
-    /// dialled in `region`, or in the book's where there is none. `progress` is asked after every batch; `false` stops
+    /// is taken; so is a card of a person who was erased, of a record of another kind, and of one that the role does not
+    /// allow to bring back. The whole import is one action, so that one undo takes it back. National phone numbers are read
+    /// as dialled in `region`, or in the book's where there is none. `progress` is asked after every batch; `false` stops
     /// the import, and what was taken stays.
     ///
     /// # Errors
@@ -136,6 +145,11 @@ impl ImportReport {
         });
     }
 
+    /// Notes a card that was read and that nothing was made of.
+    fn not_taken(&mut self, file: &str, card: &Card, reason: impl Into<String>) {
+        self.problem(ImportProblem { file: file.to_owned(), line: card.line, fault_line: None, reason: reason.into() });
+    }
+
     fn problem(&mut self, problem: ImportProblem) {
         self.broken += 1;
         if self.problems.len() < MAX_PROBLEMS {
@@ -159,17 +173,23 @@ impl Tx<'_> {
         let from_card = contact_of(id, card, region).to_values();
         let (is_new, version, form) = match &existing {
             None => (true, String::new(), from_card),
+            Some(stored) if stored.kind != definition.kind.code() => {
+                report.not_taken(file, card, OTHER_KIND);
+                return Ok(());
+            }
             Some(stored) => {
                 let document = match stored.open() {
                     Ok(document) => document,
                     Err(error @ Error::Unreadable(_)) => {
-                        let problem =
-                            ImportProblem { file: file.to_owned(), line: card.line, fault_line: None, reason: error.to_string() };
-                        report.problem(problem);
+                        report.not_taken(file, card, error.to_string());
                         return self.mark_unreadable(id);
                     }
                     Err(error) => return Err(error),
                 };
+                if is_erased(stored, &document) && !planted(Plant::ErasedCard) {
+                    report.not_taken(file, card, ERASED);
+                    return Ok(());
+                }
                 let imported = document.changes().into_iter().rev().find(|change| {
                     change
                         .message
@@ -180,7 +200,12 @@ impl Tx<'_> {
                     // What an undo took back comes again whole.
                     Some(_) if was_undone(&document) => {
                         let mut current = (definition.normalize)(&document.read(None).values);
-                        current.set("deleted", FieldValue::Register(Scalar::Null));
+                        // Asked before anything is written: the other cards of the batch are taken.
+                        if !self.may_delete(&current)? {
+                            report.not_taken(file, card, GIVEN_AWAY);
+                            return Ok(());
+                        }
+                        current.set(DELETED, FieldValue::Register(Scalar::Null));
                         (true, version_of(stored, &document), over(current, &from_card))
                     }
                     Some(change) => {
@@ -202,7 +227,7 @@ impl Tx<'_> {
             Ok(false) => report.unchanged += 1,
             Err(Error::Invalid(problems)) => {
                 let reason = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                report.problem(ImportProblem { file: file.to_owned(), line: card.line, fault_line: None, reason });
+                report.not_taken(file, card, reason);
             }
             Err(error) => return Err(error),
         }
@@ -210,9 +235,15 @@ impl Tx<'_> {
     }
 }
 
+/// Whether the record is what an erasure left: a later generation that nobody brought back. A card would put the person
+/// back into it, out of sight.
+fn is_erased(stored: &StoredDoc, document: &Document) -> bool {
+    stored.generation > 0 && document.read(None).values.get(DELETED).is_some_and(|deleted| !deleted.is_empty())
+}
+
 /// Whether the record is deleted because the action that made it was undone.
 fn was_undone(document: &Document) -> bool {
-    let Some(field) = document.definition().field("deleted") else { return false };
+    let Some(field) = document.definition().field(DELETED) else { return false };
     let deletion = document.candidates(field, "", None).into_iter().next().filter(|deletion| !deletion.scalar.is_null());
     let Some(deletion) = deletion else { return false };
     let change = document.changes().into_iter().find(|change| change.hash == deletion.change);
@@ -258,7 +289,10 @@ fn fill(mut current: Values, card: &Values) -> Values {
 }
 
 fn has_note(current: &Values, note: &FieldValue) -> bool {
-    matches!((current.get("notes"), note), (Some(FieldValue::Text(notes)), FieldValue::Register(Scalar::Str(note))) if notes.contains(note.as_str()))
+    let (Some(FieldValue::Text(notes)), FieldValue::Register(Scalar::Str(note))) = (current.get("notes"), note) else {
+        return false;
+    };
+    Card::text(notes).is_some_and(|notes| notes.contains(note.as_str()))
 }
 
 fn merge_entries(into: &mut Values, from: &Values, name: &str) {
@@ -276,12 +310,17 @@ fn merge_entries(into: &mut Values, from: &Values, name: &str) {
     }
 }
 
-/// Whether two entries say the same, but for how they are labelled and understood.
+/// Whether two entries say the same, but for how they are labelled and understood, and for what a card cannot hold.
 fn same_entry(known: &Scalar, card: &Scalar) -> bool {
     let meaning = |scalar: &Scalar| {
         let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(scalar.as_str()?).ok()?;
         for how in ["label", "preferred", "e164", "ext"] {
             object.remove(how);
+        }
+        for value in object.values_mut() {
+            if let serde_json::Value::String(text) = value {
+                *text = Card::text(text).unwrap_or_default();
+            }
         }
         Some(object)
     };

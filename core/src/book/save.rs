@@ -294,6 +294,11 @@ impl Tx<'_> {
         Message { kind, source, action: ActionId::generate(self.env) }
     }
 
+    /// Whether the person of this device may delete a record with these values, or bring it back.
+    pub(crate) fn may_delete(&self, values: &Values) -> Result<bool> {
+        Ok(self.member()?.is_none_or(|member| member.may_delete(values)))
+    }
+
     pub(super) fn save_record<R: Record>(&mut self, record: &R, message: &Message) -> Result<bool> {
         self.save_form(R::DEFINITION, record.record_id(), record.version(), &record.to_values(), message)
     }
@@ -361,7 +366,9 @@ impl Tx<'_> {
             (None, None) => (0, true, Document::new(definition)?),
             (None, Some(_)) => return Err(Error::not_found(definition.kind, id)),
         };
-        if version.as_ref().is_some_and(|version| version.generation != generation) {
+        // A form without a version is that of a new record, and records begin in the first generation: of a later one it was
+        // filled in before the erasure.
+        if version.as_ref().map_or(0, |version| version.generation) != generation {
             return Err(Error::UnknownVersion);
         }
         let key = version.as_ref().map(Version::to_bytes).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Undo of own actions, also after others' edits arrived.
 //!
 //! A field goes back only if what it shows is exactly what the action wrote; otherwise the report says who changed it
-//! since. Undo is itself an action, so that it can be undone.
+//! since. A record that the person may not delete, or not bring back, stays as it is where the undo would do that: the rest
+//! of the action goes back. Undo is itself an action, so that it can be undone.
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -16,6 +17,9 @@ use crate::record::{FieldId, Kind};
 use crate::store::Tx;
 use crate::value::{RecordLink, Register as _, Scalar};
 
+/// The field that says whose a record is, which decides about its deletion.
+const OWNER: &str = "owner";
+
 /// What undo did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndoReport {
@@ -29,7 +33,8 @@ pub struct UndoReport {
     pub skipped: Vec<Skipped>,
 }
 
-/// A field that undo left alone.
+/// A field that undo left alone: the owner stands for the whole of a record that is somebody else's now, where the role
+/// does not allow to delete it or to bring it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The record.
@@ -106,6 +111,11 @@ impl Tx<'_> {
             edits.extend(other);
             texts.push((change.hash, text));
         }
+        if edits.iter().any(|edit| edit.key() == DELETED) && !self.may_delete(&before)? {
+            // Whole: a record that the action made would otherwise stay and lose a part of its fields.
+            report.skipped.push(self.given_away(record, &document)?);
+            return Ok(());
+        }
         let mut steps = vec![(document.heads(), edits)];
         // A text goes back at the version that the action left, so that what others wrote around it stays.
         steps.extend(texts.into_iter().map(|(hash, text)| (vec![hash], text)));
@@ -121,6 +131,14 @@ impl Tx<'_> {
             report.records.push(record);
         }
         Ok(())
+    }
+
+    /// A record that the role keeps from going back, with who gave it its owner.
+    fn given_away(&self, record: RecordLink, document: &Document) -> Result<Skipped> {
+        let owner = document.definition().field(OWNER);
+        let owner = owner.and_then(|field| document.candidates(field, "", None).into_iter().next());
+        let (actor, at_ms) = owner.map_or((None, 0), |owner| (owner.actor, owner.at_ms));
+        Ok(Skipped { record, field: FieldId::from_key(OWNER), author: Author::of(self.sql, actor)?, at_ms })
     }
 
     /// The edits that take one change back.

@@ -22,6 +22,7 @@ pub(crate) use envelope::seal_compressed;
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
 pub use history::{ChangeEntry, difference};
 pub use message::{ActionId, Code, Message};
+pub use read::MAX_CONCURRENT;
 pub use read::{Candidate, Reading};
 pub(crate) use read::{Counters, MAX_KEY};
 pub use skeleton::Skeleton;

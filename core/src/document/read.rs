@@ -12,7 +12,7 @@ use crate::value::Scalar;
 /// Most bytes of a key: a field's name and a member of a hundred characters in any script.
 pub(crate) const MAX_KEY: usize = 600;
 /// Concurrent values of one key. Each of a firm's devices may add one while it is offline; reading compares them pairwise.
-const MAX_CONCURRENT: usize = 500;
+pub const MAX_CONCURRENT: usize = 500;
 
 /// How far the numbers in a document go.
 #[derive(Debug, Default)]

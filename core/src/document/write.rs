@@ -3,7 +3,8 @@
 //! The rule (a form is compared with the record at its version): a key that nobody else changed since is written at
 //! the present heads. A key that somebody else changed is written at the form's version, so that both values stay
 //! and the disagreement is seen. What this store itself wrote to that key since is included in that version: nobody
-//! conflicts with themselves.
+//! conflicts with themselves. A device has so many branches in a document; a write at an older version that would need
+//! one more goes on from one of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -122,7 +123,7 @@ impl Document {
         let mut written = Vec::new();
         // At the older heads first: the change at the present heads then follows them all.
         for (base, edits) in groups {
-            let mut base = base;
+            let (mut base, edits) = self.with_room(base, edits, &since, context);
             for part in parts(edits) {
                 let change = self.commit(Some(&base), &part, context)?;
                 base = change.as_ref().map_or(base, |change| vec![change.hash]);
@@ -162,16 +163,66 @@ impl Document {
             };
         }
         let later: Vec<ChangeHash> = self.writers(edit.key()).into_iter().filter(|hash| since.contains(hash)).collect();
-        let own = |hash: &ChangeHash| {
-            let actor = self.am.get_change_meta_by_hash(hash).and_then(|meta| Actor::parse(meta.actor.to_bytes()));
-            actor.is_some_and(|(actor, _)| (context.own)(actor))
-        };
+        let own = |hash: &ChangeHash| self.is_own(hash, context);
         if later.iter().all(own) {
             return None;
         }
         let mut base = context.base.to_vec();
         base.extend(later.into_iter().filter(own));
         Some(self.minimal(base))
+    }
+
+    /// Whether this store wrote a change.
+    fn is_own(&self, hash: &ChangeHash, context: &Context<'_>) -> bool {
+        let actor = self.am.get_change_meta_by_hash(hash).and_then(|meta| Actor::parse(meta.actor.to_bytes()));
+        actor.is_some_and(|(actor, _)| (context.own)(actor))
+    }
+
+    /// The heads at which edits that belong at `base` can be written, and the edits as they are there.
+    ///
+    /// Automerge writes at the lowest level of the device whose last change is in the history of the heads, else at a new
+    /// one, and the gate admits so many. Where none is left, the change follows the newest of the device's branches, too,
+    /// that does not know what others wrote to the same keys since: their values stay beside the new ones.
+    fn with_room(
+        &self,
+        base: Vec<ChangeHash>,
+        mut edits: Vec<KeyEdit>,
+        since: &HashSet<ChangeHash>,
+        context: &Context<'_>,
+    ) -> (Vec<ChangeHash>, Vec<KeyEdit>) {
+        let mut deps = HashMap::new();
+        // The last change of each level, by its greatest operation: a later change has a greater one.
+        let mut ends: BTreeMap<u64, (u64, ChangeHash)> = BTreeMap::new();
+        for meta in self.am.get_changes_meta(&[]) {
+            if let Some((actor, level)) = Actor::parse(meta.actor.to_bytes())
+                && actor == context.actor
+            {
+                let end = ends.entry(level).or_insert((meta.max_op, meta.hash));
+                *end = (*end).max((meta.max_op, meta.hash));
+            }
+            deps.insert(meta.hash, meta.deps);
+        }
+        let known = history(&deps, &base);
+        if !(0..=MAX_LEVEL).all(|level| ends.get(&level).is_some_and(|(_, end)| !known.contains(end))) {
+            return (base, edits);
+        }
+        let keys = edits.iter().filter(|edit| !matches!(edit, KeyEdit::Text { .. })).map(KeyEdit::key);
+        let of_others: HashSet<ChangeHash> =
+            keys.flat_map(|key| self.writers(key)).filter(|hash| since.contains(hash) && !self.is_own(hash, context)).collect();
+        let mut ends: Vec<(u64, ChangeHash)> = ends.into_values().collect();
+        ends.sort();
+        let mut newest = ends.iter().rev().map(|(_, end)| *end);
+        let apart = newest.clone().find(|end| history(&deps, &[*end]).is_disjoint(&of_others));
+        let base = self.minimal(base.into_iter().chain(apart.or_else(|| newest.next())).collect());
+        for edit in &mut edits {
+            if let KeyEdit::Text { key, from, to } = edit
+                && let Some(there) = self.text_object(key).and_then(|object| self.am.text_at(object, &base).ok())
+            {
+                *to = carried_over(from, to, &there);
+                *from = there;
+            }
+        }
+        (base, edits)
     }
 
     /// The hashes without those that another one's history includes, sorted.
@@ -183,13 +234,8 @@ impl Document {
         }
         let deps: HashMap<ChangeHash, Vec<ChangeHash>> =
             self.am.get_changes_meta(&[]).into_iter().map(|meta| (meta.hash, meta.deps)).collect();
-        let mut seen = HashSet::new();
-        let mut todo: Vec<ChangeHash> = hashes.iter().filter_map(|hash| deps.get(hash)).flatten().copied().collect();
-        while let Some(hash) = todo.pop() {
-            if seen.insert(hash) {
-                todo.extend(deps.get(&hash).into_iter().flatten());
-            }
-        }
+        let followed: Vec<ChangeHash> = hashes.iter().filter_map(|hash| deps.get(hash)).flatten().copied().collect();
+        let seen = history(&deps, &followed);
         hashes.retain(|hash| !seen.contains(hash));
         hashes
     }
@@ -275,6 +321,18 @@ impl Document {
         }
         Ok(Some(Written { hash, bytes: change.raw_bytes().to_vec(), keys }))
     }
+}
+
+/// Changes with all that they follow, by what each follows.
+fn history(deps: &HashMap<ChangeHash, Vec<ChangeHash>>, changes: &[ChangeHash]) -> HashSet<ChangeHash> {
+    let mut seen = HashSet::new();
+    let mut todo = changes.to_vec();
+    while let Some(hash) = todo.pop() {
+        if seen.insert(hash) {
+            todo.extend(deps.get(&hash).into_iter().flatten());
+        }
+    }
+    seen
 }
 
 /// Every character of a text is an operation, and a change may have so many: a large edit of a text becomes several.

@@ -9,7 +9,7 @@ pub mod prescan;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use prescan::{ChangeFacts, DocumentFacts, Limits, Malformed, scan_change, scan_document, within};
+pub use prescan::{ChangeFacts, DocumentFacts, Limits, MAX_TIME, Malformed, scan_change, scan_document, within};
 
 use crate::document::{Actor, ChangeHash, Counters, Document, EnvelopeError, MAX_LEVEL, open_envelope};
 

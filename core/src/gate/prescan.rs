@@ -17,8 +17,8 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
-pub use columns::within;
 use columns::{Bounds, Layout, MAX_COUNTER, Reader};
+pub use columns::{MAX_TIME, within};
 
 const MAGIC: &[u8] = &[0x85, 0x6f, 0x4a, 0x83];
 const DOCUMENT: u8 = 0;

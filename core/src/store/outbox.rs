@@ -169,7 +169,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         let deletes = written.iter().any(|change| change.keys.iter().any(|key| key == DELETED));
         if let Some(before) = before.filter(|_| deletes)
-            && self.member()?.is_some_and(|member| !member.may_delete(before))
+            && !self.may_delete(before)?
         {
             return Err(Error::NotAllowed);
         }

@@ -105,6 +105,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "edit of a newer release kept",
             "record of a newer release kept",
             "erased record is gone",
+            "card imported again",
             "page with more to come",
             "edit during a sync",
             "promises narrowed by losses",

@@ -57,6 +57,8 @@ pub struct Device {
     pub forms: Vec<Form>,
     /// Drafts that were kept.
     pub drafts: BTreeMap<String, Form>,
+    /// Cards that its user has: UID and word.
+    pub cards: Vec<(String, String)>,
     /// A copy of the store.
     pub backup: Option<PhoneBackup>,
     /// An invitation that it may have used.
@@ -91,6 +93,7 @@ impl Device {
             live: None,
             forms: Vec::new(),
             drafts: BTreeMap::new(),
+            cards: Vec::new(),
             backup: None,
             invitation: None,
             seen: None,

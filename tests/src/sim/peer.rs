@@ -33,6 +33,11 @@ pub fn card_uid(number: usize) -> String {
     format!("card-{number}")
 }
 
+/// The record that is made of a card.
+pub fn card_record(uid: &str) -> RecordId {
+    RecordId::derived(&[b"vcard uid", uid.as_bytes()])
+}
+
 /// The program.
 pub struct Peer {
     key: SigningKey,
@@ -169,7 +174,7 @@ impl Peer {
             (3, _) => {
                 let uid = card_uid(dice.below(6));
                 let mut doc = self.fresh(Kind::Deal);
-                (RecordId::derived(&[b"vcard uid", uid.as_bytes()]), Kind::Deal.code(), self.put(&mut doc, &[("title", &word)]))
+                (card_record(&uid), Kind::Deal.code(), self.put(&mut doc, &[("title", &word)]))
             }
             _ => {
                 let kind = Kind::ALL[dice.below(3)];

@@ -36,7 +36,8 @@ fn within(plant: Plant) -> u64 {
         | Plant::StaleWords
         | Plant::LostCursor
         | Plant::LostDraft
-        | Plant::ErasedBytes => 80,
+        | Plant::ErasedBytes
+        | Plant::ErasedCard => 80,
         Plant::SkipVerify | Plant::UndoOthers => 300,
     }
 }

@@ -13,7 +13,7 @@ use super::device::{Device, told};
 use super::disk::PEOPLE;
 use super::edits::{self, Form};
 use super::model::{Documents, Fate, Token, holds, lineage, words};
-use super::peer::card_uid;
+use super::peer::{card_record, card_uid};
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
 
@@ -298,17 +298,30 @@ impl Sim<'_> {
         let mut file = String::new();
         let mut cards = Vec::new();
         for _ in 0..1 + dice.below(3) {
-            let (uid, word) = (card_uid(dice.below(6)), self.word(i));
+            let again = dice.chance(30).then(|| dice.pick(&self.devices[i].cards).cloned()).flatten();
+            let (uid, word) = match again {
+                Some(card) if self.was_brought_back(i, card_record(&card.0)) => continue,
+                Some(card) => {
+                    self.coverage.count(Section::Seen, "card imported again");
+                    card
+                }
+                None => (card_uid(dice.below(6)), self.word(i)),
+            };
             file.push_str(&format!(
                 "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{uid}\r\nFN:Card {word}\r\nN:{word};Card;;;\r\nEMAIL:{word}@example.com\r\nEND:VCARD\r\n"
             ));
-            cards.push((RecordId::derived(&[b"vcard uid", uid.as_bytes()]), word));
+            cards.push((uid, word));
+        }
+        if cards.is_empty() {
+            return Ok(());
         }
         let imported = self.devices[i].book.import_vcard("cards.vcf", file.as_bytes(), None, &|_| true);
         if self.done(i, imported)?.is_none() {
             return Ok(());
         }
-        for (record, word) in cards {
+        for (uid, word) in cards {
+            let record = card_record(&uid);
+            self.devices[i].cards.push((uid, word.clone()));
             // What people changed in a record is not overwritten by a card.
             let shows = self.devices[i]
                 .book
@@ -319,6 +332,12 @@ impl Sim<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a record that was erased is in the lists again: what is written into it then is wanted there.
+    fn was_brought_back(&self, i: usize, record: RecordId) -> bool {
+        let shown = || self.devices[i].book.to_json(record).is_ok_and(|json| json.get("deleted").is_none_or(|at| at.is_null()));
+        self.model.erased.contains_key(&record) && shown()
     }
 
     pub(super) fn lists(&mut self, i: usize) -> Check {

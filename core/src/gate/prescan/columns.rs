@@ -14,7 +14,7 @@ pub(super) const MAX_COUNTER: u64 = (1 << 31) - 1;
 
 /// Milliseconds before or after 1970: 285 000 years. Automerge stores a time as its distance from the one before, and panics
 /// where two of them are further apart than 64 bits.
-const MAX_TIME: u64 = 1 << 53;
+pub const MAX_TIME: u64 = 1 << 53;
 
 /// A change's time.
 pub(super) fn time(value: i64) -> Result<i64, Malformed> {

@@ -24,7 +24,7 @@ impl CardDate {
     /// Reads `1985-04-12`, `19850412`, `--04-12` or `--0412`, with or without a time behind it.
     ///
     /// The year is left out if it is 0 or `no_year`: writers that must give one use a year to mean none.
-    pub(super) fn parse(text: &str, no_year: Option<&str>) -> Option<Self> {
+    pub(crate) fn parse(text: &str, no_year: Option<&str>) -> Option<Self> {
         let date = text.split(['T', 't', ' ']).next()?;
         let (year, day) = match date.strip_prefix("--") {
             Some(day) => (None, day),

@@ -175,7 +175,7 @@ impl Builder {
             // Version 2.1 has no list of categories of its own; programs use either separator.
             let separator = |letter| self.legacy && letter == ';';
             for category in text.split(separator) {
-                let words: Vec<&str> = category.split_whitespace().collect();
+                let words: Vec<String> = category.split_whitespace().filter_map(Card::text).collect();
                 if !words.is_empty() {
                     self.card.categories.push(words.join(" "));
                 }

@@ -1,7 +1,7 @@
 //! One property of a card.
 
 use super::head::{OMIT_YEAR, SERVICE};
-use super::{PhoneKind, PlaceKind};
+use super::{Card, PhoneKind, PlaceKind};
 use calcard::common::IanaString;
 use calcard::vcard::{VCardEntry, VCardParameterName, VCardParameterValue, VCardProperty, VCardValue};
 
@@ -94,20 +94,27 @@ impl Property {
 
     /// A part of the value, its list joined; nothing if it is empty.
     pub(super) fn part(&self, index: usize, separator: &str) -> Option<String> {
-        let joined = self.parts.get(index)?.join(separator);
-        Some(tidy(&joined)).filter(|text| !text.is_empty())
+        Card::text(&self.parts.get(index)?.join(separator))
     }
 
     /// A part of a name: a list of several names reads as words.
     pub(super) fn name_part(&self, index: usize) -> Option<String> {
         let list = self.parts.get(index)?;
         let words: Vec<&str> = list.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
-        Some(tidy(&words.join(" "))).filter(|text| !text.is_empty())
+        Card::text(&words.join(" "))
+    }
+}
+
+impl Card {
+    /// A text as a card holds it, whoever typed it: line breaks are `\n`, other control characters but tabs are dropped, and
+    /// white space around it. Nothing where nothing is left.
+    pub(crate) fn text(raw: &str) -> Option<String> {
+        Some(tidy(raw)).filter(|text| !text.is_empty())
     }
 }
 
 /// Line breaks as `\n`, no other control characters but tabs, no white space around.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.trim().to_owned();
     }

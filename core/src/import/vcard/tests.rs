@@ -269,6 +269,24 @@ fn a_backslash_that_escapes_nothing_stays() {
 }
 
 #[test]
+fn what_a_person_typed_ends_no_line_of_a_card() {
+    let card = Card {
+        full_name: some("Anna"),
+        organization: some("a\r\nEND:VCARD\r\nb"),
+        title: some("x\rTEL:+19005550100\r"),
+        note: some("one\r\ntwo\u{b}\u{1}\rthree"),
+        phones: vec![CardPhone { value: "5\r6".into(), label: some("w\r\nx"), ..CardPhone::default() }],
+        categories: vec!["a\rb\u{1}".into()],
+        ..Card::default()
+    };
+    let again = one(&written(&card));
+    assert_eq!((again.organization, again.title), (some("a\nEND:VCARD\nb"), some("x\nTEL:+19005550100")));
+    assert_eq!((again.note, again.categories), (some("one\ntwo\nthree"), vec!["a b".to_owned()]));
+    let [CardPhone { value, label, .. }] = again.phones.as_slice() else { panic!("{:?}", again.phones) };
+    assert_eq!((value.as_str(), label), ("5\n6", &some("w\nx")));
+}
+
+#[test]
 fn every_line_end_gives_the_same_card() {
     let text = card_of("3.0", "FN:Ёлкин\r\nNOTE:one\r\n  two\r\n\r\nTEL:1");
     let expected = one(&text);
@@ -687,6 +705,14 @@ proptest! {
         if plain(&card) {
             prop_assert_eq!(again, card, "{}", text);
         }
+    }
+
+    #[test]
+    fn any_text_stays_in_its_field(text in "[\u{0}-\u{1f}\u{7f}-\u{9f}A-Z:;,\\\\ ]{0,24}") {
+        let card = Card { full_name: some("A"), title: some(&text), note: some(&text), ..Card::default() };
+        let again = one(&written(&card));
+        prop_assert_eq!((again.title, again.note), (Card::text(&text), Card::text(&text)));
+        prop_assert!(again.phones.is_empty());
     }
 
     #[test]

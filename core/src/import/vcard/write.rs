@@ -1,5 +1,6 @@
 //! Writes cards in version 4.0 (RFC 6350).
 
+use super::property::tidy;
 use super::{Card, CardPhone, PhoneKind, PlaceKind};
 use std::io::{self, Write};
 
@@ -9,8 +10,9 @@ const WIDTH: usize = 75;
 /// Writes `card` as a vCard 4.0, such that [`Cards`](super::Cards) reads the same card again.
 ///
 /// "The same" holds for a card that was read, or that is like one: no value is empty, has white space around it or
-/// control characters in it. The line is not written, nor is the fingerprint, which follows from the rest. A birthday
-/// with a year outside 1 to 9999 is left out. Labels are written as `X-ABLabel`, which phones understand.
+/// control characters in it. Any other value is written as the reader would tidy it, so that no text ends its line. The
+/// line is not written, nor is the fingerprint, which follows from the rest. A birthday with a year outside 1 to 9999 is
+/// left out. Labels are written as `X-ABLabel`, which phones understand.
 ///
 /// # Errors
 ///
@@ -168,8 +170,9 @@ fn text(value: Option<&String>) -> String {
     value.map(|value| escaped(value)).unwrap_or_default()
 }
 
-/// Escapes what has a meaning in text (RFC 6350, 3.4).
+/// Escapes what has a meaning in text (RFC 6350, 3.4), and leaves nothing in it that ends a line.
 fn escaped(value: &str) -> String {
+    let value = tidy(value);
     let mut escaped = String::with_capacity(value.len());
     for letter in value.chars() {
         match letter {
