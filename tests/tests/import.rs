@@ -202,6 +202,36 @@ fn a_line_end_in_a_field_breaks_no_card_and_adds_nothing_to_it() {
 }
 
 #[test]
+fn what_people_added_to_an_imported_contact_is_not_doubled_by_its_own_export() {
+    let device = Device::new(&World::new(13));
+    import(
+        &device,
+        "BEGIN:VCARD\nVERSION:4.0\nUID:c\nFN:Olga\nTEL:+49301234567\nTEL:+49307654321\nNOTE:Met at a fair\nEND:VCARD\n",
+    );
+    let mut contact = only(&device, "olga");
+    contact.channels.push(Channel::typed(
+        device.book.new_entry_id(),
+        ChannelKind::Email,
+        "olga@example.com",
+        &Default::default(),
+    ));
+    contact.channels[0] =
+        Channel::typed(contact.channels[0].id.clone(), ChannelKind::Phone, "+49 30 5550100", &Default::default());
+    contact.notes = "Likes tea".into();
+    contact.job_title = "Buyer".into();
+    let edited = device.book.save(&contact).unwrap();
+    let file = exported(&device);
+    assert!(file.contains("NOTE:Met at a fair\\nLikes tea\r\n"), "{file}");
+    assert_eq!(import(&device, &file).unchanged, 1);
+    assert_eq!(device.book.get::<Contact>(edited.id.0).unwrap(), edited);
+    // What is new on the card is taken all the same.
+    let more = file.replace("END:VCARD", "TEL:+49309999999\r\nEND:VCARD");
+    assert_eq!(import(&device, &more).updated, 1);
+    let there: Contact = device.book.get(edited.id.0).unwrap();
+    assert_eq!((there.channels.len(), there.notes, there.card_note), (4, edited.notes, edited.card_note));
+}
+
+#[test]
 fn a_birthday_without_a_year_is_in_the_export() {
     let world = World::new(12);
     let (device, other) = (Device::new(&world), Device::new(&world));

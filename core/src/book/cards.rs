@@ -102,6 +102,12 @@ pub(super) fn contact_of(id: RecordId, card: &Card, region: &Region) -> Contact 
 const BIRTHDAY_WITHOUT_YEAR: &str = "birthday-day";
 const DEPARTMENT: &str = "department";
 
+/// The one note of a card, from what a card said and what people wrote.
+pub(super) fn card_note(said: &str, written: &str) -> Option<String> {
+    let notes: Vec<&str> = [said, written].into_iter().filter(|note| !note.is_empty()).collect();
+    Card::text(&notes.join("\n"))
+}
+
 /// The card that describes a contact.
 pub(super) fn to_card(contact: &Contact) -> Card {
     let custom = |id: &str| {
@@ -114,11 +120,6 @@ pub(super) fn to_card(contact: &Contact) -> Card {
         let day = CardDate::parse(&custom(BIRTHDAY_WITHOUT_YEAR)?, None);
         day.filter(|day| matches!(day, CardDate::MonthDay { .. }))
     };
-    let note = [contact.card_note.as_str(), contact.notes.as_str()]
-        .into_iter()
-        .filter(|note| !note.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n");
     let mut card = Card {
         uid: Some(format!("{UUID_UID}{}", contact.id)),
         full_name: Card::text(&crate::records::contact::full_name(contact)),
@@ -131,7 +132,7 @@ pub(super) fn to_card(contact: &Contact) -> Card {
         department: custom(DEPARTMENT),
         title: Card::text(&contact.job_title),
         birthday: contact.birthday.map(|date| CardDate::Full(date.0)).or_else(day_without_year),
-        note: Card::text(&note),
+        note: card_note(&contact.card_note, &contact.notes),
         categories: contact.tags.clone(),
         ..Card::default()
     };

@@ -7,7 +7,7 @@
 use std::io::BufRead;
 
 use super::Book;
-use super::cards::{card_id, contact_of};
+use super::cards::{card_id, card_note, contact_of};
 use super::save::version_of;
 use crate::access::DELETED;
 use crate::document::{Code, Document, Message, Version};
@@ -65,6 +65,9 @@ const OTHER_KIND: &str = "The card names a record of this book that is no contac
 const ERASED: &str = "The person on this card was erased for good; nothing of the card was taken.";
 const GIVEN_AWAY: &str =
     "An undo took this contact back and it is somebody else's now; ask a manager or an administrator to bring it back.";
+
+/// The field for what a card's note says.
+const CARD_NOTE: &str = "card_note";
 
 /// Cards of one transaction and of one push group.
 const BATCH: usize = 100;
@@ -211,7 +214,9 @@ impl Tx<'_> {
                     Some(change) => {
                         let version = Version { generation: stored.generation, heads: vec![change.hash] }.to_string();
                         let base = (definition.normalize)(&document.read(Some(&[change.hash])).values);
-                        (false, version, over(base, &from_card))
+                        let present = (definition.normalize)(&document.read(None).values);
+                        let card = as_known(from_card, &base, &present);
+                        (false, version, over(base, &card))
                     }
                     // A record that people made: the card fills what is empty and overwrites nothing.
                     None => {
@@ -263,7 +268,7 @@ fn over(mut base: Values, card: &Values) -> Values {
         "channels",
         "addresses",
         "birthday",
-        "card_note",
+        CARD_NOTE,
         "tags",
     ];
     for name in SAID {
@@ -275,12 +280,44 @@ fn over(mut base: Values, card: &Values) -> Values {
     base
 }
 
+/// The card without what people wrote into the record since the import that made `base`: an export says that in the card's
+/// words, and it would come back beside what it was made of.
+fn as_known(mut card: Values, base: &Values, present: &Values) -> Values {
+    if let (Some(FieldValue::Register(Scalar::Str(said))), Some(note)) = (card.get(CARD_NOTE), base.get(CARD_NOTE))
+        && Some(said.as_str()) == exported_note(present).as_deref()
+    {
+        card.set(CARD_NOTE, note.clone());
+    }
+    for name in ["channels", "addresses"] {
+        let (Some(FieldValue::Keyed(before)), Some(FieldValue::Keyed(now))) = (base.get(name), present.get(name)) else {
+            continue;
+        };
+        let Some(FieldValue::Keyed(said)) = card.get_mut(name) else { continue };
+        for (id, entry) in now.iter().filter(|(id, entry)| before.get(*id) != Some(entry)) {
+            said.retain(|other, scalar| before.contains_key(other) || !same_entry(entry, scalar));
+            if let Some(entry) = before.get(id) {
+                said.insert(id.clone(), entry.clone());
+            }
+        }
+    }
+    card
+}
+
+/// The note that an export makes of a record's.
+fn exported_note(present: &Values) -> Option<String> {
+    let Some(FieldValue::Text(notes)) = present.get("notes") else { return None };
+    match present.get(CARD_NOTE) {
+        Some(FieldValue::Register(Scalar::Str(note))) => card_note(note, notes),
+        _ => card_note("", notes),
+    }
+}
+
 fn fill(mut current: Values, card: &Values) -> Values {
     for (field, value) in card.iter() {
         match current.get(field.name) {
             Some(FieldValue::Set(_) | FieldValue::Keyed(_)) => merge_entries(&mut current, card, field.name),
             // An export writes both notes as the card's one.
-            _ if field.name == "card_note" && has_note(&current, value) => {}
+            _ if field.name == CARD_NOTE && has_note(&current, value) => {}
             Some(value) if !value.is_empty() => {}
             _ => current.set(field.name, value.clone()),
         }
