@@ -73,7 +73,7 @@ pub struct Member {
 impl Member {
     /// Whether the person may delete a record with these values, or bring it back.
     pub fn may_delete(&self, values: &Values) -> bool {
-        let owner = match values.get("owner") {
+        let owner = match values.get(OWNER) {
             Some(FieldValue::Register(owner)) => owner.as_str().and_then(|text| text.parse().ok()),
             _ => None,
         };
@@ -93,6 +93,9 @@ impl Member {
         if deletes && !self.may_delete(&old) { Err(Refused::Forbidden) } else { Ok(()) }
     }
 }
+
+/// The field that says whose a record is.
+pub(crate) const OWNER: &str = "owner";
 
 /// The field whose value takes a record out of the lists.
 pub(crate) const DELETED: &str = "deleted";

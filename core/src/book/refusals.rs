@@ -312,11 +312,11 @@ impl Tx<'_> {
                 None => _ = known.insert(change.hash),
             }
         }
-        // Refused edits may have been written on them, and are shown and made again on what they were written on.
-        for (hash, bytes) in document.changes_since(&clean.heads()).into_iter().filter(|(hash, _)| known.contains(hash)) {
-            OutboxItem::keep_past(self.sql, &stored, &hash, &bytes)?;
-        }
         if !known.is_empty() {
+            // Refused edits may have been written on them, and are shown and made again on what they were written on.
+            for (hash, bytes) in document.changes_since(&clean.heads()).into_iter().filter(|(hash, _)| known.contains(hash)) {
+                OutboxItem::keep_past(self.sql, &stored, &hash, &bytes)?;
+            }
             // The server took a change that was written on the refused one, and will not send it: it has both from
             // another store.
             self.wish(id, stored.kind, stored.generation)?;
@@ -350,7 +350,6 @@ impl Tx<'_> {
         let mut again = Rewritten::new();
         // What was one group is one again. The edits that fell with it were others', and each goes alone: what becomes of one
         // must not decide about the rest.
-        let mut alone = OpenGroup::new(self.env);
         for change in fallen {
             // Refused changes may have been written on it: then its bytes stay as long as they do.
             self.sql.execute(
@@ -360,13 +359,11 @@ impl Tx<'_> {
             self.sql
                 .execute("DELETE FROM outbox WHERE hash = ?1 AND state = ?2", params![change.hash.0, OutboxState::Waiting])?;
             let fallen = taken_out(&document, change, &record.document, &again);
-            if hashes.contains(&change.hash) {
-                again.insert(change.hash, self.replay(&mut record, fallen)?);
-            } else {
-                std::mem::swap(&mut self.group, &mut alone);
-                again.insert(change.hash, self.replay(&mut record, fallen)?);
-                std::mem::swap(&mut self.group, &mut alone);
-                alone = OpenGroup::new(self.env);
+            let alone = !hashes.contains(&change.hash);
+            let together = alone.then(|| std::mem::replace(&mut self.group, OpenGroup::new(self.env)));
+            again.insert(change.hash, self.replay(&mut record, fallen)?);
+            if let Some(together) = together {
+                self.group = together;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::Book;
 use super::people::Author;
-use crate::access::DELETED;
+use crate::access::{DELETED, OWNER};
 use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, difference, hashes};
 use crate::error::{Error, Result};
 use crate::fault::{Plant, planted};
@@ -16,9 +16,6 @@ use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
 use crate::store::Tx;
 use crate::value::{RecordLink, Register as _, Scalar};
-
-/// The field that says whose a record is, which decides about its deletion.
-const OWNER: &str = "owner";
 
 /// What undo did.
 #[derive(Debug, Clone, PartialEq, Eq)]
