@@ -6,8 +6,8 @@ mod common;
 
 use common::{Server, contact, done};
 use roadbook_core::book::Change;
-use roadbook_core::records::Contact;
-use roadbook_tests::World;
+use roadbook_core::records::{Contact, Deal};
+use roadbook_tests::{Device, World};
 
 #[test]
 fn a_record_with_220_own_changes_survives_a_lost_server() {
@@ -73,4 +73,46 @@ fn one_action_of_two_megabytes_arrives() {
     anna.book.apply(&changes, "import").unwrap();
     done(server.sync(&anna));
     assert_eq!(server.summary().records, 20);
+}
+
+/// A phone with so many deals, each with a note of so many characters, all on the server.
+fn with_noted_deals(server: &Server, deals: usize, length: usize) -> (Device, Vec<Deal>) {
+    let anna = server.device("Anna Berg");
+    let ids: Vec<_> = (0..deals)
+        .map(|at| {
+            let deal =
+                Deal { id: anna.book.new_id().into(), title: format!("D{at}"), notes: "x".repeat(length), ..Deal::default() };
+            anna.book.save(&deal).unwrap();
+            deal.id
+        })
+        .collect();
+    done(server.sync(&anna));
+    let deals = ids.into_iter().map(|id| anna.book.get(id.0).unwrap()).collect();
+    (anna, deals)
+}
+
+#[test]
+fn one_action_that_empties_many_long_notes_arrives() {
+    let world = World::new(94);
+    let server = Server::new(&world);
+    // More operations than a request may hold, though they fold to a few kilobytes.
+    let (anna, deals) = with_noted_deals(&server, 63, 8_000);
+    let emptied: Vec<Change> = deals.into_iter().map(|deal| Change::Deal(Deal { notes: String::new(), ..deal })).collect();
+    anna.book.apply(&emptied, "typed").unwrap();
+    done(server.sync(&anna));
+    assert_eq!(anna.book.status().unwrap().pending_changes, 0);
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
+fn one_action_over_records_that_are_large_together_arrives_in_parts() {
+    let world = World::new(95);
+    let server = Server::new(&world);
+    let (anna, deals) = with_noted_deals(&server, 12, 100_000);
+    let tagged: Vec<Change> = deals.into_iter().map(|deal| Change::Deal(Deal { tags: vec!["spring".into()], ..deal })).collect();
+    anna.book.apply(&tagged, "typed").unwrap();
+    done(server.sync(&anna));
+    assert_eq!(anna.book.refusals().unwrap().len(), 0);
+    assert_eq!(anna.book.status().unwrap().pending_changes, 0);
+    assert_eq!(anna.book.status().unwrap().state_hash, server.summary().state_hash);
 }

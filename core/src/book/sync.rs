@@ -9,7 +9,6 @@ use super::{Book, identity};
 use crate::document::{ActionId, Actor, ChangeHash, Document};
 use crate::error::{Error, Result};
 use crate::fault::{Plant, planted};
-use crate::gate::Refused::Erased;
 use crate::id::RecordId;
 use crate::record::Kind;
 use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
@@ -31,10 +30,12 @@ pub(crate) struct PageReport {
     pub held_groups: Vec<Vec<u8>>,
 }
 
-/// So many changes and bytes of one request begin no further group; with one more group it is still well below what the
-/// server takes.
+/// So many changes, operations and bytes of one request begin no further group; with one more group it is still well below
+/// what the server takes.
 const MAX_PUSH_ITEMS: usize = if cfg!(feature = "planted") { 64 } else { 2000 };
+const MAX_PUSH_OPS: u64 = 200_000;
 const MAX_PUSH_BYTES: usize = 400_000;
+const MAX_PUSH_UNFOLDED: usize = 4_000_000;
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
 /// Most bytes of a cursor.
@@ -142,18 +143,24 @@ pub(super) fn wanted_sql() -> String {
 
 /// Adds whole groups from the outbox to a request, but for those in `held`.
 fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSet<Vec<u8>>) -> Result<()> {
-    let (max_items, max_bytes) = (MAX_PUSH_ITEMS >> shrink, MAX_PUSH_BYTES >> shrink);
     let mut index: HashMap<RecordId, u32> = HashMap::new();
-    let (mut bytes, mut count) = (0, 0);
+    let (mut count, mut ops, mut bytes, mut unfolded) = (0, 0, 0, 0);
     for group in OutboxItem::groups(conn)?.into_iter().filter(|group| !held.contains(group)) {
         // A group is never cut: it is smaller than the room that a request keeps for it.
-        if count > 0 && (count >= max_items || bytes >= max_bytes) {
+        let is_full = count >= MAX_PUSH_ITEMS >> shrink
+            || ops >= MAX_PUSH_OPS >> shrink
+            || bytes >= MAX_PUSH_BYTES >> shrink
+            || unfolded >= MAX_PUSH_UNFOLDED >> shrink;
+        if count > 0 && is_full {
             break;
         }
         let mut items = Vec::new();
         for item in OutboxItem::of_group(conn, &group)? {
             count += 1;
             bytes += item.bytes.len() + 40;
+            let size = item.size();
+            unfolded += size.0;
+            ops += size.1;
             let next = u32::try_from(request.docs.len()).unwrap_or(u32::MAX);
             let doc = *index.entry(item.doc).or_insert(next);
             if doc == next {
@@ -186,10 +193,10 @@ impl Tx<'_> {
             }
             // Not, or no longer, an edit of this store.
             Outcome::Refused if changes == 0 => {}
-            // An import's records have nothing to do with each other, and an erased record takes no other edit along: one
-            // that is refused must not keep out the rest.
+            // An import's records have nothing to do with each other, an erased record takes no other edit along, and large
+            // records may only together be more than the server opens: one that is refused must not keep out the rest.
             Outcome::Refused
-                if (verdict.code.as_deref() == Some(Erased.code()) || self.is_import(&verdict.group)?)
+                if (matches!(verdict.code.as_deref(), Some("erased" | "too_large")) || self.is_import(&verdict.group)?)
                     && self.split_group(&verdict.group)? => {}
             // The author was refused, not the edit: this store was copied or restored, and wrote on as another one.
             Outcome::Refused if matches!(verdict.code.as_deref(), Some("clone" | "foreign_actor")) => {

@@ -1,12 +1,10 @@
 //! Own edits on their way to the server, and the actions that they belong to.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{OutboxState, StoredDoc, Tx};
 use crate::access::DELETED;
-use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, seal_envelope};
+use crate::document::{ActionId, ChangeHash, Document, Message, Written, hashes, open_envelope, seal_envelope};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::gate::{Limits, scan_change};
@@ -18,8 +16,7 @@ use crate::sync::wire::{MAX_GROUP, MAX_GROUP_OPS};
 pub(crate) struct OpenGroup {
     id: [u8; 16],
     items: usize,
-    /// The operations of each record's changes.
-    ops: HashMap<RecordId, u64>,
+    ops: u64,
     bytes: usize,
 }
 
@@ -28,7 +25,7 @@ impl OpenGroup {
     pub fn new(env: &dyn Env) -> Self {
         let mut id = [0; 16];
         env.fill(&mut id);
-        Self { id, items: 0, ops: HashMap::new(), bytes: 0 }
+        Self { id, items: 0, ops: 0, bytes: 0 }
     }
 
     /// Its id.
@@ -139,6 +136,14 @@ impl OutboxItem {
         Ok(())
     }
 
+    /// What the change holds, unfolded: its bytes and operations.
+    pub fn size(&self) -> (usize, u64) {
+        open_envelope(&self.bytes, Limits::CHANGE.bytes).map_or((0, 0), |raw| {
+            let ops = scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+            (raw.len(), ops)
+        })
+    }
+
     /// The refused edits, oldest first.
     pub fn refused(conn: &Connection) -> Result<Vec<Self>> {
         Self::select(conn, "WHERE state = ?1 ORDER BY n", [OutboxState::Refused])
@@ -215,13 +220,12 @@ impl Tx<'_> {
     ) -> Result<()> {
         let ops = scan_change(raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
         let group = &self.group;
-        let of_record = group.ops.get(&id).copied().unwrap_or(0) + ops;
-        let full = group.items >= MAX_GROUP || of_record > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
+        let full = group.items >= MAX_GROUP || group.ops + ops > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
         if full && group.items > 0 {
             self.group = OpenGroup::new(self.env);
         }
         self.group.items += 1;
-        *self.group.ops.entry(id).or_default() += ops;
+        self.group.ops += ops;
         self.group.bytes += raw.len();
         self.sql
             .prepare_cached(

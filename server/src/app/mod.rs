@@ -40,23 +40,28 @@ struct Shared {
     /// The proxies whose word about a request's source counts.
     trusted: Vec<IpAddr>,
     /// Turns of work that takes the processor: decoding, the gate, compression.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// One sync of each device at a time.
     lanes: Lanes,
 }
 
 type App = Arc<Shared>;
 
+impl Shared {
+    fn new(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            service: Service::new(data, env),
+            trusted,
+            turns: Arc::new(Semaphore::new(cores.saturating_mul(2))),
+            lanes: Lanes::default(),
+        }
+    }
+}
+
 /// The routes over a data folder. A connection's address comes with each request as [`Peer`]; what `trusted` proxies say
 /// about it counts more.
 pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let shared = Shared {
-        service: Service::new(data, env),
-        trusted,
-        turns: Semaphore::new(cores.saturating_mul(2)),
-        lanes: Lanes::default(),
-    };
     Router::new()
         .route("/health", get(health))
         .route("/v1/hello", post(hello))
@@ -65,7 +70,7 @@ pub fn router(data: Data, env: Arc<dyn Env>, trusted: Vec<IpAddr>) -> Router {
         .route("/v1/sync", post(sync))
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
-        .with_state(Arc::new(shared))
+        .with_state(Arc::new(Shared::new(data, env, trusted)))
 }
 
 /// What was done, for the log: ids and numbers only.
@@ -140,11 +145,16 @@ async fn working<T: Send + 'static>(
     let turn = async {
         // A device that asks many times at once must not take the turns of others.
         let lane = app.lanes.of(device).await;
-        app.turns.acquire().await.map(|turn| (lane, turn))
+        Arc::clone(&app.turns).acquire_owned().await.map(|turn| (lane, turn))
     };
     let turn = tokio::time::timeout(TURN, turn).await;
-    let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
-    blocking(app, work).await
+    let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+    // A client that hangs up ends this future, but not the work: the turn goes with the work.
+    blocking(app, move |app| {
+        let _turn = turn;
+        work(app)
+    })
+    .await
 }
 
 /// 200 where the database answers; for load balancers and monitors.
@@ -207,4 +217,44 @@ async fn run_sync(app: &App, request: Request, note: &mut Note) -> Answer {
     let (body, done) = working(app, caller.device, move |app| app.service.sync(&caller, &body)).await?;
     note.done = Some(done);
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::mpsc;
+
+    use roadbook_core::env::SystemEnv;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_device_that_hangs_up_gets_no_second_turn_before_its_work_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Arc::new(SystemEnv);
+        let data = Data::open_or_create(&folder.path().join("data"), env.as_ref()).unwrap();
+        let app: App = Arc::new(Shared::new(data, env, Vec::new()));
+        let device = DeviceId([7; 16]);
+        let ((begun, begins), (end, ended)) = (mpsc::channel(), mpsc::channel::<()>());
+        let first = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move {
+                working(&app, device, move |_| {
+                    begun.send(()).unwrap();
+                    Ok(ended.recv().is_ok())
+                })
+                .await
+            }
+        });
+        tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        let free = app.turns.available_permits();
+        let early = tokio::time::timeout(Duration::from_millis(50), app.lanes.of(device)).await;
+        assert!(early.is_err());
+        end.send(()).unwrap();
+        app.lanes.of(device).await;
+        assert!(app.turns.available_permits() > free);
+    }
 }
