@@ -166,11 +166,12 @@ pub struct UndoReport {
     pub action: ActionId,
     /// The records that went back.
     pub records: Vec<RecordLink>,
-    /// Fields that somebody changed since and that were left alone.
+    /// What was left alone, since somebody changed it meanwhile.
     pub skipped: Vec<SkippedField>,
 }
 
-/// A field that an undo left alone.
+/// A field that an undo left alone. The field `owner` stands for the whole of a record that is somebody else's now, where the
+/// role does not allow to delete it or to bring it back.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct SkippedField {
     /// The record.
@@ -350,7 +351,7 @@ impl BlockingBook {
         Ok(self.0.conflicts(id)?)
     }
 
-    /// The records that have conflicts.
+    /// The records that have conflicts, of those that were opened here: as `Status.disputed`.
     #[uniffi::method(default(limit = 100))]
     pub fn disputed(&self, limit: u32) -> Result<Vec<RecordLink>> {
         Ok(self.0.disputed(limit)?)
@@ -361,7 +362,9 @@ impl BlockingBook {
         Ok(self.0.settle(&conflict, &value)?)
     }
 
-    /// Undoes an own action; none for the last one that was not undone yet.
+    /// Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
+    /// and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
+    /// back; the report names both.
     #[uniffi::method(default(action = None))]
     pub fn undo(&self, action: Option<ActionId>) -> Result<UndoReport> {
         let core::UndoReport { undone, action, records, skipped } = self.0.undo(action)?;
@@ -379,12 +382,13 @@ impl BlockingBook {
         Ok(self.0.refusals()?)
     }
 
-    /// Makes a refused edit again, on the record as it is now.
+    /// Makes a refused edit again, on the record as it is now. `Invalid` where there is no such refusal any more, and where
+    /// nothing of the edit can be made again, for instance since the record was erased: such a refusal can only be discarded.
     pub fn retry(&self, refusal: String) -> Result<()> {
         Ok(self.0.retry(&refusal)?)
     }
 
-    /// Forgets a refused edit.
+    /// Forgets a refused edit. `Invalid` where there is no such refusal any more.
     pub fn discard(&self, refusal: String) -> Result<()> {
         Ok(self.0.discard(&refusal)?)
     }
@@ -414,8 +418,9 @@ impl BlockingBook {
         Ok(self.0.people()?)
     }
 
-    /// Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
-    /// as dialled in `region`; none for the book's.
+    /// Takes the contacts of a vCard file. What is left out is reported, and the rest is taken: a broken card, a card of a person
+    /// who was erased, of a record of another kind, and of a contact that the role does not allow to bring back. National
+    /// phone numbers are read as dialled in `region`; none for the book's.
     #[uniffi::method(default(region = None, progress = None))]
     pub fn import_vcard(
         &self,
@@ -450,7 +455,8 @@ impl BlockingBook {
         Ok(self.0.check()?)
     }
 
-    /// Checks some documents that came from the server and were never opened; returns how many are left.
+    /// Opens some documents that came from the server and were never opened, or that an older release derived rows from, and
+    /// makes their rows from them; returns how many are left. With none left, every conflict is known to `disputed` and `status`.
     pub fn verify_some(&self, limit: u32) -> Result<u64> {
         Ok(self.0.verify_some(limit)?)
     }

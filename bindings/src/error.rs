@@ -58,10 +58,10 @@ pub enum BookError {
         /// The newest that this app knows.
         supported: u32,
     },
-    /// No room on the device; nothing was changed.
+    /// No room on the device; the call changed nothing. An import keeps the batches that it had taken.
     #[error("there is no room left on the device")]
     NoSpace,
-    /// The folder cannot be written; nothing was changed.
+    /// The folder cannot be written; the call changed nothing. An import keeps the batches that it had taken.
     #[error("the folder of the book cannot be written")]
     ReadOnly,
     /// The record cannot be opened and is fetched again with the next sync: show its row, read-only.

@@ -6,6 +6,8 @@ use roadbook_core::book as core;
 use roadbook_core::record::Kind;
 use roadbook_core::value::RecordLink;
 
+use crate::error::BookError;
+
 /// What changed in one commit.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct ChangeNotice {
@@ -43,8 +45,8 @@ pub enum LogLevel {
 /// Takes what the core reports of itself: today the places of its own faults. No line holds data of a record.
 #[uniffi::export(foreign)]
 pub trait LogSink: Send + Sync {
-    /// A line of the log.
-    fn log(&self, level: LogLevel, line: String);
+    /// A line of the log. An error, or an exception of another kind, loses the line and nothing else.
+    fn log(&self, level: LogLevel, line: String) -> Result<(), BookError>;
 }
 
 /// Reports the place of every fault of the core to the app, for its crash reports.
@@ -53,7 +55,8 @@ pub fn install_log_sink(sink: Arc<dyn LogSink>) {
     std::panic::set_hook(Box::new(move |panic| {
         // The place only: the message of a panic may hold data.
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        sink.log(LogLevel::Error, format!("the core stopped a call at {place}"));
+        // There is nowhere to report that the log failed, and a panic here would end the whole app.
+        let _ = sink.log(LogLevel::Error, format!("a fault of the core at {place}"));
     }));
 }
 

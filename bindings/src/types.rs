@@ -55,7 +55,7 @@ roadbook_core::priority_mirror!();
 
 /// The stored codes of enumerations, for apps that keep or show them.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident, $code:ident, $named:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $code:ident, $named:ident, $known:ident;)*) => {$(
         $(#[$doc])*
         #[uniffi::export]
         pub fn $code(value: $name) -> String {
@@ -68,20 +68,26 @@ macro_rules! codes {
             let Ok(value) = code.parse();
             value
         }
+
+        /// The values that this release knows, in their natural order, for pickers.
+        #[uniffi::export]
+        pub fn $known() -> Vec<$name> {
+            $name::CODES.iter().map(|code| $named((*code).to_owned())).collect()
+        }
     )*};
 }
 
 codes! {
     /// The code of a kind of channel: `phone`, `email`, …
-    ChannelKind, channel_kind_code, channel_kind_named;
+    ChannelKind, channel_kind_code, channel_kind_named, known_channel_kinds;
     /// The code of a stage: `new`, `proposal`, …
-    Stage, stage_code, stage_named;
+    Stage, stage_code, stage_named, known_stages;
     /// The code of an outcome: `open`, `won`, `lost`.
-    Outcome, outcome_code, outcome_named;
+    Outcome, outcome_code, outcome_named, known_outcomes;
     /// The code of a task's status: `open`, `done`, …
-    TaskStatus, task_status_code, task_status_named;
+    TaskStatus, task_status_code, task_status_named, known_task_statuses;
     /// The code of a priority: `low`, `normal`, …
-    Priority, priority_code, priority_named;
+    Priority, priority_code, priority_named, known_priorities;
 }
 
 /// The kinds of record.
@@ -347,7 +353,8 @@ pub struct Status {
     pub pending_changes: u64,
     /// Changes that the server refused and that wait for their user.
     pub refused: u64,
-    /// Records with conflicts.
+    /// Records with conflicts, of those that were opened here: a record that came whole from the server counts only when it was
+    /// opened or checked, which the Kotlin and Swift packages do after each sync. Complete where `verifySome` leaves none.
     pub disputed: u64,
     /// Records that this device cannot open and will fetch again.
     pub unreadable: u64,
@@ -356,7 +363,7 @@ pub struct Status {
     /// When a sync last came to its end, in milliseconds since 1970.
     pub synced_at_ms: Option<i64>,
     /// When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
-    /// name since then, and nothing was lost. A restored store must join again.
+    /// name since then. A restored store must join again; what was written after the copy and never sent is not in it.
     pub copied_at_ms: Option<i64>,
     /// Equal on two stores exactly when they hold the same records at the same heads.
     pub state_hash: String,
@@ -600,11 +607,11 @@ pub enum WaitReason {
 /// Why a device must join.
 #[uniffi::remote(Enum)]
 pub enum RejoinReason {
-    /// It never joined, or its store was copied from another device's.
+    /// It never joined.
     NotJoined,
     /// An administrator revoked it.
     Revoked,
-    /// The server does not know it.
+    /// The server does not know it, for instance since its store is a copy of another device's.
     Unknown,
     /// The invitation is unknown, used or has ended.
     Invitation,

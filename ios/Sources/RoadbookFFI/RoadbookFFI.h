@@ -681,6 +681,36 @@ RustBuffer uniffi_roadbook_ffi_fn_func_channel_kind_code(RustBuffer value, RustC
 RustBuffer uniffi_roadbook_ffi_fn_func_channel_kind_named(RustBuffer code, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_CHANNEL_KINDS
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_CHANNEL_KINDS
+RustBuffer uniffi_roadbook_ffi_fn_func_known_channel_kinds(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_OUTCOMES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_OUTCOMES
+RustBuffer uniffi_roadbook_ffi_fn_func_known_outcomes(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_PRIORITIES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_PRIORITIES
+RustBuffer uniffi_roadbook_ffi_fn_func_known_priorities(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_STAGES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_STAGES
+RustBuffer uniffi_roadbook_ffi_fn_func_known_stages(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_TASK_STATUSES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_KNOWN_TASK_STATUSES
+RustBuffer uniffi_roadbook_ffi_fn_func_known_task_statuses(RustCallStatus *_Nonnull out_status
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_CODE
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_FUNC_OUTCOME_CODE
 RustBuffer uniffi_roadbook_ffi_fn_func_outcome_code(RustBuffer value, RustCallStatus *_Nonnull out_status
@@ -996,6 +1026,36 @@ uint16_t uniffi_roadbook_ffi_checksum_func_channel_kind_code(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_NAMED
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_CHANNEL_KIND_NAMED
 uint16_t uniffi_roadbook_ffi_checksum_func_channel_kind_named(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_CHANNEL_KINDS
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_CHANNEL_KINDS
+uint16_t uniffi_roadbook_ffi_checksum_func_known_channel_kinds(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_OUTCOMES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_OUTCOMES
+uint16_t uniffi_roadbook_ffi_checksum_func_known_outcomes(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_PRIORITIES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_PRIORITIES
+uint16_t uniffi_roadbook_ffi_checksum_func_known_priorities(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_STAGES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_STAGES
+uint16_t uniffi_roadbook_ffi_checksum_func_known_stages(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_TASK_STATUSES
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_FUNC_KNOWN_TASK_STATUSES
+uint16_t uniffi_roadbook_ffi_checksum_func_known_task_statuses(void
     
 );
 #endif

@@ -697,12 +697,12 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func delete(record: RecordLink) throws 
     
     /**
-     * Forgets a refused edit.
+     * Forgets a refused edit. `Invalid` where there is no such refusal any more.
      */
     func discard(refusal: String) throws 
     
     /**
-     * The records that have conflicts.
+     * The records that have conflicts, of those that were opened here: as `Status.disputed`.
      */
     func disputed(limit: UInt32) throws  -> [RecordLink]
     
@@ -739,8 +739,9 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func history(id: RecordId) throws  -> [HistoryEntry]
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
-     * as dialled in `region`; none for the book's.
+     * Takes the contacts of a vCard file. What is left out is reported, and the rest is taken: a broken card, a card of a person
+     * who was erased, of a record of another kind, and of a contact that the role does not allow to bring back. National
+     * phone numbers are read as dialled in `region`; none for the book's.
      */
     func importVcard(file: String, region: String?, progress: ProgressObserver?) throws  -> ImportReport
     
@@ -810,7 +811,8 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func region() throws  -> String
     
     /**
-     * Makes a refused edit again, on the record as it is now.
+     * Makes a refused edit again, on the record as it is now. `Invalid` where there is no such refusal any more, and where
+     * nothing of the edit can be made again, for instance since the record was erased: such a refusal can only be discarded.
      */
     func retry(refusal: String) throws 
     
@@ -876,12 +878,15 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func tasks(filter: TaskFilter, sort: TaskSort, after: String?, limit: UInt32) throws  -> TaskPage
     
     /**
-     * Undoes an own action; none for the last one that was not undone yet.
+     * Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
+     * and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
+     * back; the report names both.
      */
     func undo(action: ActionId?) throws  -> UndoReport
     
     /**
-     * Checks some documents that came from the server and were never opened; returns how many are left.
+     * Opens some documents that came from the server and were never opened, or that an older release derived rows from, and
+     * makes their rows from them; returns how many are left. With none left, every conflict is known to `disputed` and `status`.
      */
     func verifySome(limit: UInt32) throws  -> UInt64
     
@@ -1111,7 +1116,7 @@ open func delete(record: RecordLink)throws   {try rustCallWithError(FfiConverter
 }
     
     /**
-     * Forgets a refused edit.
+     * Forgets a refused edit. `Invalid` where there is no such refusal any more.
      */
 open func discard(refusal: String)throws   {try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
@@ -1123,7 +1128,7 @@ open func discard(refusal: String)throws   {try rustCallWithError(FfiConverterTy
 }
     
     /**
-     * The records that have conflicts.
+     * The records that have conflicts, of those that were opened here: as `Status.disputed`.
      */
 open func disputed(limit: UInt32 = UInt32(100))throws  -> [RecordLink]  {
     return try  FfiConverterSequenceTypeRecordLink.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -1214,8 +1219,9 @@ open func history(id: RecordId)throws  -> [HistoryEntry]  {
 }
     
     /**
-     * Takes the contacts of a vCard file; a broken card is reported and the rest is taken. National phone numbers are read
-     * as dialled in `region`; none for the book's.
+     * Takes the contacts of a vCard file. What is left out is reported, and the rest is taken: a broken card, a card of a person
+     * who was erased, of a record of another kind, and of a contact that the role does not allow to bring back. National
+     * phone numbers are read as dialled in `region`; none for the book's.
      */
 open func importVcard(file: String, region: String? = nil, progress: ProgressObserver? = nil)throws  -> ImportReport  {
     return try  FfiConverterTypeImportReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -1392,7 +1398,8 @@ open func region()throws  -> String  {
 }
     
     /**
-     * Makes a refused edit again, on the record as it is now.
+     * Makes a refused edit again, on the record as it is now. `Invalid` where there is no such refusal any more, and where
+     * nothing of the edit can be made again, for instance since the record was erased: such a refusal can only be discarded.
      */
 open func retry(refusal: String)throws   {try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
@@ -1561,7 +1568,9 @@ open func tasks(filter: TaskFilter, sort: TaskSort, after: String? = nil, limit:
 }
     
     /**
-     * Undoes an own action; none for the last one that was not undone yet.
+     * Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
+     * and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
+     * back; the report names both.
      */
 open func undo(action: ActionId? = nil)throws  -> UndoReport  {
     return try  FfiConverterTypeUndoReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -1574,7 +1583,8 @@ open func undo(action: ActionId? = nil)throws  -> UndoReport  {
 }
     
     /**
-     * Checks some documents that came from the server and were never opened; returns how many are left.
+     * Opens some documents that came from the server and were never opened, or that an older release derived rows from, and
+     * makes their rows from them; returns how many are left. With none left, every conflict is known to `disputed` and `status`.
      */
 open func verifySome(limit: UInt32)throws  -> UInt64  {
     return try  FfiConverterUInt64.lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -1865,9 +1875,9 @@ public func FfiConverterTypeChangeObserver_lower(_ value: ChangeObserver) -> UIn
 public protocol LogSink: AnyObject, Sendable {
     
     /**
-     * A line of the log.
+     * A line of the log. An error, or an exception of another kind, loses the line and nothing else.
      */
-    func log(level: LogLevel, line: String) 
+    func log(level: LogLevel, line: String) throws 
     
 }
 /**
@@ -1927,9 +1937,9 @@ open class LogSinkImpl: LogSink, @unchecked Sendable {
 
     
     /**
-     * A line of the log.
+     * A line of the log. An error, or an exception of another kind, loses the line and nothing else.
      */
-open func log(level: LogLevel, line: String)  {try! rustCall() {
+open func log(level: LogLevel, line: String)throws   {try rustCallWithError(FfiConverterTypeBookError_lift) {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_logsink_log(
             self.uniffiCloneHandle(),
@@ -1979,7 +1989,7 @@ fileprivate struct UniffiCallbackInterfaceLogSink {
                 guard let uniffiObj = try? FfiConverterTypeLogSink.handleMap.get(handle: uniffiHandle) else {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
-                return uniffiObj.log(
+                return try uniffiObj.log(
                      level: try FfiConverterTypeLogLevel_lift(level),
                      line: try FfiConverterString.lift(line)
                 )
@@ -1987,10 +1997,11 @@ fileprivate struct UniffiCallbackInterfaceLogSink {
 
             
             let writeReturn = { () }
-            uniffiTraitInterfaceCall(
+            uniffiTraitInterfaceCallWithError(
                 callStatus: uniffiCallStatus,
                 makeCall: makeCall,
-                writeReturn: writeReturn
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeBookError_lower
             )
         }
     )
@@ -5961,7 +5972,8 @@ public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
 
 
 /**
- * A field that an undo left alone.
+ * A field that an undo left alone. The field `owner` stands for the whole of a record that is somebody else's now, where the
+ * role does not allow to delete it or to bring it back.
  */
 public struct SkippedField: Equatable, Hashable {
     /**
@@ -6074,7 +6086,8 @@ public struct Status: Equatable, Hashable {
      */
     public var refused: UInt64
     /**
-     * Records with conflicts.
+     * Records with conflicts, of those that were opened here: a record that came whole from the server counts only when it was
+     * opened or checked, which the Kotlin and Swift packages do after each sync. Complete where `verifySome` leaves none.
      */
     public var disputed: UInt64
     /**
@@ -6091,7 +6104,7 @@ public struct Status: Equatable, Hashable {
     public var syncedAtMs: Int64?
     /**
      * When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
-     * name since then, and nothing was lost. A restored store must join again.
+     * name since then. A restored store must join again; what was written after the copy and never sent is not in it.
      */
     public var copiedAtMs: Int64?
     /**
@@ -6118,7 +6131,8 @@ public struct Status: Equatable, Hashable {
          * Changes that the server refused and that wait for their user.
          */refused: UInt64, 
         /**
-         * Records with conflicts.
+         * Records with conflicts, of those that were opened here: a record that came whole from the server counts only when it was
+         * opened or checked, which the Kotlin and Swift packages do after each sync. Complete where `verifySome` leaves none.
          */disputed: UInt64, 
         /**
          * Records that this device cannot open and will fetch again.
@@ -6131,7 +6145,7 @@ public struct Status: Equatable, Hashable {
          */syncedAtMs: Int64?, 
         /**
          * When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a new
-         * name since then, and nothing was lost. A restored store must join again.
+         * name since then. A restored store must join again; what was written after the copy and never sent is not in it.
          */copiedAtMs: Int64?, 
         /**
          * Equal on two stores exactly when they hold the same records at the same heads.
@@ -6782,7 +6796,7 @@ public struct UndoReport: Equatable, Hashable {
      */
     public var records: [RecordLink]
     /**
-     * Fields that somebody changed since and that were left alone.
+     * What was left alone, since somebody changed it meanwhile.
      */
     public var skipped: [SkippedField]
 
@@ -6799,7 +6813,7 @@ public struct UndoReport: Equatable, Hashable {
          * The records that went back.
          */records: [RecordLink], 
         /**
-         * Fields that somebody changed since and that were left alone.
+         * What was left alone, since somebody changed it meanwhile.
          */skipped: [SkippedField]) {
         self.undone = undone
         self.action = action
@@ -7071,11 +7085,11 @@ enum BookError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
          */supported: UInt32
     )
     /**
-     * No room on the device; nothing was changed.
+     * No room on the device; the call changed nothing. An import keeps the batches that it had taken.
      */
     case NoSpace
     /**
-     * The folder cannot be written; nothing was changed.
+     * The folder cannot be written; the call changed nothing. An import keeps the batches that it had taken.
      */
     case ReadOnly
     /**
@@ -8630,7 +8644,7 @@ public func FfiConverterTypeProblemCode_lower(_ value: ProblemCode) -> RustBuffe
 public enum RejoinReason: Equatable, Hashable {
     
     /**
-     * It never joined, or its store was copied from another device's.
+     * It never joined.
      */
     case notJoined
     /**
@@ -8638,7 +8652,7 @@ public enum RejoinReason: Equatable, Hashable {
      */
     case revoked
     /**
-     * The server does not know it.
+     * The server does not know it, for instance since its store is a copy of another device's.
      */
     case unknown
     /**
@@ -10279,6 +10293,31 @@ fileprivate struct FfiConverterSequenceTypeTaskItemRow: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeChannelKind: FfiConverterRustBuffer {
+    typealias SwiftType = [ChannelKind]
+
+    public static func write(_ value: [ChannelKind], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeChannelKind.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ChannelKind] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ChannelKind]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeChannelKind.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeEdit: FfiConverterRustBuffer {
     typealias SwiftType = [Edit]
 
@@ -10346,6 +10385,106 @@ fileprivate struct FfiConverterSequenceTypeKind: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeKind.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeOutcome: FfiConverterRustBuffer {
+    typealias SwiftType = [Outcome]
+
+    public static func write(_ value: [Outcome], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeOutcome.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Outcome] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Outcome]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeOutcome.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypePriority: FfiConverterRustBuffer {
+    typealias SwiftType = [Priority]
+
+    public static func write(_ value: [Priority], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypePriority.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Priority] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Priority]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypePriority.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeStage: FfiConverterRustBuffer {
+    typealias SwiftType = [Stage]
+
+    public static func write(_ value: [Stage], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeStage.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Stage] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Stage]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeStage.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeTaskStatus: FfiConverterRustBuffer {
+    typealias SwiftType = [TaskStatus]
+
+    public static func write(_ value: [TaskStatus], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTaskStatus.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TaskStatus] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [TaskStatus]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTaskStatus.read(from: &buf))
         }
         return seq
     }
@@ -10889,6 +11028,56 @@ public func channelKindNamed(code: String) -> ChannelKind  {
 })
 }
 /**
+ * The values that this release knows, in their natural order, for pickers.
+ */
+public func knownChannelKinds() -> [ChannelKind]  {
+    return try!  FfiConverterSequenceTypeChannelKind.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_known_channel_kinds(uniffiCallStatus
+    )
+})
+}
+/**
+ * The values that this release knows, in their natural order, for pickers.
+ */
+public func knownOutcomes() -> [Outcome]  {
+    return try!  FfiConverterSequenceTypeOutcome.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_known_outcomes(uniffiCallStatus
+    )
+})
+}
+/**
+ * The values that this release knows, in their natural order, for pickers.
+ */
+public func knownPriorities() -> [Priority]  {
+    return try!  FfiConverterSequenceTypePriority.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_known_priorities(uniffiCallStatus
+    )
+})
+}
+/**
+ * The values that this release knows, in their natural order, for pickers.
+ */
+public func knownStages() -> [Stage]  {
+    return try!  FfiConverterSequenceTypeStage.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_known_stages(uniffiCallStatus
+    )
+})
+}
+/**
+ * The values that this release knows, in their natural order, for pickers.
+ */
+public func knownTaskStatuses() -> [TaskStatus]  {
+    return try!  FfiConverterSequenceTypeTaskStatus.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_func_known_task_statuses(uniffiCallStatus
+    )
+})
+}
+/**
  * The code of an outcome: `open`, `won`, `lost`.
  */
 public func outcomeCode(value: Outcome) -> String  {
@@ -11001,6 +11190,21 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_func_channel_kind_named() != 11382) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_roadbook_ffi_checksum_func_known_channel_kinds() != 2800) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_known_outcomes() != 14594) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_known_priorities() != 25435) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_known_stages() != 26526) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_func_known_task_statuses() != 47058) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_roadbook_ffi_checksum_func_outcome_code() != 32673) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -11055,10 +11259,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_delete() != 7939) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_discard() != 59776) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_discard() != 1240) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_disputed() != 13092) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_disputed() != 5705) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_draft() != 32744) {
@@ -11079,7 +11283,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_history() != 3689) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 3184) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_import_vcard() != 51934) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_join_session() != 13817) {
@@ -11121,7 +11325,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_region() != 40267) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_retry() != 7952) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_retry() != 62184) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_save_contact() != 52593) {
@@ -11160,10 +11364,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_tasks() != 60089) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_undo() != 40672) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_undo() != 12828) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_verify_some() != 2762) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_verify_some() != 53831) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_watch() != 35551) {
@@ -11172,7 +11376,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_changeobserver_changed() != 22576) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_logsink_log() != 52018) {
+    if (uniffi_roadbook_ffi_checksum_method_logsink_log() != 48651) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_progressobserver_progressed() != 12298) {
