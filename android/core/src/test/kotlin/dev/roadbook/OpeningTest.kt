@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.nio.file.FileSystems
 import java.nio.file.Files
 import java.nio.file.attribute.PosixFilePermissions
 import java.util.concurrent.CountDownLatch
@@ -126,5 +127,53 @@ class OpeningTest {
         folder.path("keys/key").writeText("short")
         thrown<BookException.KeyLost> { folder.vault.open() }
         assertFalse("key" in folder.dir.list().orEmpty())
+    }
+
+    @Test
+    fun `a key is made once, however many make it at the same time`() = withFolder { folder ->
+        repeat(50) { round ->
+            val keys = folder.path("keys $round")
+            val ready = CountDownLatch(8)
+            val made = List(8) {
+                async(Dispatchers.IO) {
+                    ready.countDown()
+                    ready.await()
+                    FileKeyVault(keys).create()
+                }
+            }.awaitAll()
+            val kept = FileKeyVault(keys).open()
+            for (vault in made) {
+                assertArrayEquals(kept.key, vault.key)
+                assertArrayEquals(kept.incarnation, vault.incarnation)
+            }
+            assertEquals(setOf("key", "incarnation"), keys.list()?.toSet())
+        }
+    }
+
+    @Test
+    fun `a key is made once where the file system has no links`() = withFolder { folder ->
+        FileSystems.newFileSystem(folder.path("disk.zip").toPath(), mapOf("create" to "true")).use { disk ->
+            val made = FileKeyVault(disk.getPath("/keys")).create()
+            assertArrayEquals(made.key, FileKeyVault(disk.getPath("/keys")).create().key)
+            assertArrayEquals(made.incarnation, FileKeyVault(disk.getPath("/keys")).open().incarnation)
+            Files.list(disk.getPath("/keys")).use { assertEquals(2, it.count()) }
+        }
+    }
+
+    @Test
+    fun `a key that cannot be read is not lost`() = withFolder { folder ->
+        folder.path("keys/key").mkdirs()
+        thrown<BookException.KeyUnavailable> { folder.vault.open() }
+        thrown<BookException.KeyUnavailable> { folder.vault.create() }
+    }
+
+    @Test
+    fun `an incarnation of another size is made anew`() = withFolder { folder ->
+        val first = folder.vault.create()
+        folder.path("keys/incarnation").writeText("short")
+        val again = folder.vault.open()
+        assertArrayEquals(first.key, again.key)
+        assertNotEquals(first.incarnation.toList(), again.incarnation.toList())
+        assertArrayEquals(again.incarnation, folder.vault.open().incarnation)
     }
 }
