@@ -4,6 +4,7 @@ import com.sun.net.httpserver.HttpExchange
 import com.sun.net.httpserver.HttpServer
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
@@ -16,9 +17,11 @@ import org.junit.jupiter.api.Test
 import java.net.InetAddress
 import java.net.InetSocketAddress
 import java.net.ServerSocket
+import java.nio.channels.SocketChannel
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -121,6 +124,7 @@ class HttpUrlTransportTest {
         assertNull(transport.post(request(port = free)))
         assertNull(transport.post(request().copy(url = "http://no-such-host.invalid/v1/sync")))
         assertNull(transport.post(request().copy(url = "nonsense")))
+        assertNull(transport.post(request().copy(url = "http://127.0.0.1:84433/v1/sync")))
         serve {
             sendResponseHeaders(200, 100)
             responseBody.write(1)
@@ -136,6 +140,34 @@ class HttpUrlTransportTest {
         serve { silent.await() }
         assertNull(HttpUrlTransport(readTimeout = 200.milliseconds).post(request()))
         silent.countDown()
+    }
+
+    @Test
+    fun `an answer that comes in drops is given up after the total`() = test { _ ->
+        val enough = CountDownLatch(1)
+        serve {
+            sendResponseHeaders(200, 1000)
+            do {
+                responseBody.write(1)
+                responseBody.flush()
+            } while (!enough.await(20, TimeUnit.MILLISECONDS))
+        }
+        assertNull(HttpUrlTransport(total = 300.milliseconds).post(request()))
+        enough.countDown()
+    }
+
+    @Test
+    fun `cancelling gives up a request that connects`() = runBlocking {
+        // With its queue full, the listener lets nobody else connect.
+        ServerSocket(0, 1, InetAddress.getLoopbackAddress()).use { full ->
+            val queue = List(2) { SocketChannel.open().apply { configureBlocking(false) } }
+            queue.forEach { it.connect(full.localSocketAddress) }
+            val connecting = launch { HttpUrlTransport(connectTimeout = 60.seconds).post(request(port = full.localPort)) }
+            delay(200.milliseconds)
+            assertTrue(connecting.isActive)
+            withTimeout(10.seconds) { connecting.cancelAndJoin() }
+            queue.forEach { it.close() }
+        }
     }
 
     @Test
