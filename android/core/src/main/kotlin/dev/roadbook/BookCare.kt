@@ -2,7 +2,10 @@ package dev.roadbook
 
 /** How the book stands, and what keeps it well. */
 public sealed interface BookCare : BookPart {
-    /** How this device stands: what it has that no other device has, what waits for a decision. Fast enough for every screen. */
+    /**
+     * How this device stands: what it has that no other device has, what waits for a decision. Fast enough for every screen. Its
+     * `disputed` counts what [BookConflicts.disputed] lists.
+     */
     public suspend fun status(): Status = engine.read { status() }
 
     /** The people of the workspace; empty before joining one. */
@@ -21,8 +24,9 @@ public sealed interface BookCare : BookPart {
     public suspend fun check(): List<Finding> = engine.long { check() }
 
     /**
-     * Checks at most [limit] documents that came from the server and were never opened; returns how many are left. For idle
-     * moments.
+     * Opens at most [limit] records that came whole from the server and were never opened; returns how many are left. With none
+     * left, every conflict is known. The book does it by itself after each sync; an app that syncs in the background and ends
+     * at once may call it until nothing is left.
      */
     public suspend fun verifySome(limit: Int): Long = engine.long { verifySome(rows(limit)) }.toLong()
 }

@@ -7,7 +7,11 @@ public sealed interface BookConflicts : BookPart {
     /** The fields of a record whose concurrent values differ; the first value of each is the one shown. */
     public suspend fun conflicts(id: AnyRecordIdentifier): List<Conflict> = engine.read { conflicts(id.record) }
 
-    /** The records that have conflicts, at most [limit]. */
+    /**
+     * The records that have conflicts, at most [limit]. A conflict in a record that came whole from the server, as all do on a
+     * new device, is known when the record was opened or checked; [BookSync.sync] has that done in the background when it
+     * ends, and observers hear of it. Complete where [BookCare.verifySome] leaves none.
+     */
     public suspend fun disputed(limit: Int = 100): List<RecordLink> = engine.read { disputed(rows(limit)) }
 
     /**
@@ -22,9 +26,13 @@ public sealed interface BookConflicts : BookPart {
     /** The edits of this device that the server refused. They are kept until their user decides. */
     public suspend fun refusals(): List<Refusal> = engine.read { refusals() }
 
-    /** Makes a refused edit again, on the record as it is now. */
+    /**
+     * Makes a refused edit again, on the record as it is now. Throws [BookException.Invalid] where there is no such refusal any
+     * more, and where nothing of the edit can be made again, for instance since the record was erased: such a refusal can
+     * only be discarded.
+     */
     public suspend fun retry(refusal: Refusal): Unit = engine.write { retry(refusal.id) }
 
-    /** Forgets a refused edit. */
+    /** Forgets a refused edit. Throws [BookException.Invalid] where there is no such refusal any more. */
     public suspend fun discard(refusal: Refusal): Unit = engine.write { discard(refusal.id) }
 }

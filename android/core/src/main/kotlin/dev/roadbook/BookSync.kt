@@ -13,6 +13,9 @@ public sealed interface BookSync : BookPart {
     /**
      * Sends and receives until this device and the server hold the same. After [deadline] it ends at the next page with
      * [SyncEnd.More]. Cancelling the caller gives up the request under way and stops.
+     *
+     * When it is over, the records that came are checked in the background, in small portions, until another sync begins or the
+     * book is shut down.
      */
     public suspend fun sync(deadline: Duration? = null, transport: Transport = HttpUrlTransport()): SyncEnd {
         val most = deadline?.inWholeMilliseconds?.coerceIn(0, UInt.MAX_VALUE.toLong())?.toUInt()

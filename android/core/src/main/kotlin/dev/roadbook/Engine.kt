@@ -47,6 +47,9 @@ internal class Engine(val core: BlockingBook) {
         }
     }.shareIn(life, SharingStarted.WhileSubscribed())
 
+    /** Checking what came with a sync. */
+    val verification: Verification = Verification(this)
+
     suspend fun <T> read(call: BlockingBook.() -> T): T = withContext(reads) { core.call() }
 
     suspend fun <T> write(call: BlockingBook.() -> T): T = withContext(writes) { core.call() }

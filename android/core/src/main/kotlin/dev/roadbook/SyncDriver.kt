@@ -11,6 +11,7 @@ internal suspend fun Engine.drive(transport: Transport, begin: BlockingBook.() -
         // Kept before the caller can be cancelled: a session holds the right to sync until it is closed.
         var step = write { begin().also { session = it }.start() }
         val running = checkNotNull(session)
+        verification.stop()
         while (true) {
             step = when (val now = step) {
                 is SyncStep.Finished -> return now.end
@@ -21,7 +22,13 @@ internal suspend fun Engine.drive(transport: Transport, begin: BlockingBook.() -
             }
         }
     } finally {
-        withContext(NonCancellable) { session?.let { left -> write { left.end() } } }
+        withContext(NonCancellable) {
+            session?.let { left ->
+                write { left.end() }
+                // However it ended: its pages are committed, and an earlier one's may have been left unchecked by a killed app.
+                verification.start()
+            }
+        }
     }
 }
 
