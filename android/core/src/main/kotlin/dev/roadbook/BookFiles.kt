@@ -15,8 +15,10 @@ public class ImportProgress internal constructor(
 /** Records in and out of files, in bounded memory. Throws [BookException.File] where the file cannot be read or written. */
 public sealed interface BookFiles : BookPart {
     /**
-     * Takes the contacts of a vCard file (2.1, 3.0 or 4.0). A broken card is reported with its line, and the rest is taken;
-     * importing the same file again adds nothing. The whole import is one action, so that one [BookHistory.undo] takes it back.
+     * Takes the contacts of a vCard file (2.1, 3.0 or 4.0). What is left out is reported with its line, and the rest is taken: a
+     * broken card, a card of a person who was erased, of a record of another kind, and of a contact that the role does not
+     * allow to bring back. Importing the same file again adds nothing. The whole import is one action, so that one
+     * [BookHistory.undo] takes it back.
      *
      * National phone numbers are read as dialled in [region] (ISO 3166-1, two letters), or in the book's where it is null; a
      * text that is none is [BookException.Invalid].

@@ -26,6 +26,15 @@ public sealed interface BookSaves : BookPart {
     /** Deletes a record: it leaves the lists, its history stays, and [BookHistory.undo] brings it back. */
     public suspend fun delete(record: RecordLink): Unit = engine.write { delete(record) }
 
+    /** Deletes a contact. */
+    public suspend fun delete(id: ContactId): Unit = delete(id.toLink())
+
+    /** Deletes a deal. */
+    public suspend fun delete(id: DealId): Unit = delete(id.toLink())
+
+    /** Deletes a task. */
+    public suspend fun delete(id: TaskId): Unit = delete(id.toLink())
+
     /**
      * Erases a record for good: its values, its history and what waits to be sent; here at once, everywhere after sync. It cannot
      * be undone. A rep gets [BookException.NotAllowed].

@@ -17,13 +17,42 @@ public fun TaskItem.toEdit(): Edit = Edit.SaveTask(this)
 public fun RecordLink.toDeletion(): Edit = Edit.Delete(this)
 
 /** A link to this contact. */
-public fun Contact.toLink(): RecordLink = RecordLink(Kind.CONTACT, id.record)
+public fun Contact.toLink(): RecordLink = id.toLink()
 
 /** A link to this deal. */
-public fun Deal.toLink(): RecordLink = RecordLink(Kind.DEAL, id.record)
+public fun Deal.toLink(): RecordLink = id.toLink()
 
 /** A link to this task. */
-public fun TaskItem.toLink(): RecordLink = RecordLink(Kind.TASK, id.record)
+public fun TaskItem.toLink(): RecordLink = id.toLink()
+
+/** A link to the contact with this id. */
+public fun ContactId.toLink(): RecordLink = RecordLink(Kind.CONTACT, record)
+
+/** A link to the deal with this id. */
+public fun DealId.toLink(): RecordLink = RecordLink(Kind.DEAL, record)
+
+/** A link to the task with this id. */
+public fun TaskId.toLink(): RecordLink = RecordLink(Kind.TASK, record)
+
+/** The id as that of a contact; null for another kind. */
+public val RecordLink.contactId: ContactId? get() = if (kind == Kind.CONTACT) ContactId(id.text) else null
+
+/** The id as that of a deal; null for another kind. */
+public val RecordLink.dealId: DealId? get() = if (kind == Kind.DEAL) DealId(id.text) else null
+
+/** The id as that of a task; null for another kind. */
+public val RecordLink.taskId: TaskId? get() = if (kind == Kind.TASK) TaskId(id.text) else null
+
+/** What a sync did, however it ended. */
+public val SyncEnd.report: Report
+    get() = when (this) {
+        is SyncEnd.Done -> report
+        is SyncEnd.More -> report
+        is SyncEnd.Wait -> report
+        is SyncEnd.Rejoin -> report
+        is SyncEnd.Upgrade -> report
+        is SyncEnd.Stopped -> report
+    }
 
 /** The saved contacts, merged, in the order of their edits. */
 public val EditsApplied.contacts: List<Contact> get() = records.mapNotNull { (it as? Edit.SaveContact)?.record }

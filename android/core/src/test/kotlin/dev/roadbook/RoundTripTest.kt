@@ -115,12 +115,24 @@ class RoundTripTest {
     }
 
     @Test
+    fun `a picker has every known code in its order`() {
+        assertEquals(listOf("new", "qualified", "proposal", "negotiation"), knownStages().map(::stageCode))
+        assertEquals(listOf(Outcome.Open, Outcome.Won, Outcome.Lost), knownOutcomes())
+        assertEquals(listOf(Priority.Low, Priority.Normal, Priority.High, Priority.Urgent), knownPriorities())
+        assertTrue(TaskStatus.Waiting in knownTaskStatuses() && ChannelKind.Phone in knownChannelKinds())
+        assertTrue(knownTaskStatuses().none { it is TaskStatus.Unknown })
+    }
+
+    @Test
     fun `new records have ids of their own types and nothing else`() = withBook { book, _ ->
         val contact = book.newContact()
         assertNotEquals(contact.id, book.newContact().id)
         assertEquals(36, contact.id.text.length)
         assertEquals(contact.id.text, contact.id.toString())
         assertEquals(RecordLink(Kind.CONTACT, contact.id.record), contact.toLink())
+        assertEquals(contact.id, contact.toLink().contactId)
+        assertNull(contact.toLink().dealId)
+        assertNull(contact.toLink().taskId)
         assertNull(contact.deleted)
         // A value class: inside a record it is the text itself, and no object around it.
         assertEquals(String::class.java, Contact::class.java.getDeclaredField("id").type)

@@ -128,7 +128,7 @@ class SavingTest {
     @Test
     fun `a deleted record leaves the lists and can be read`() = withBook { book, _ ->
         val deal = book.savedDeal()
-        book.delete(deal.toLink())
+        book.delete(deal.id)
         assertTrue(book.deals().items.isEmpty())
         assertEquals(deal.id, book.deals(DealFilter(deleted = true)).items.single().id)
         assertNotNull(book.deal(deal.id).deleted)

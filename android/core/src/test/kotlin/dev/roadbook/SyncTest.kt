@@ -22,6 +22,7 @@ class SyncTest {
         val end = book.sync(deadline = 25.seconds, transport = NOBODY) as SyncEnd.Rejoin
         assertEquals(RejoinReason.NOT_JOINED, end.reason)
         assertEquals(0u, end.report.requests)
+        assertEquals(end.report, (end as SyncEnd).report)
     }
 
     @Test
