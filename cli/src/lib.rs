@@ -1,8 +1,8 @@
 //! The desktop command line of Roadbook, and what others reuse of it: [`store`] finds and opens a book on this
 //! computer, [`http`] sends what a sync session asks for.
 //!
-//! Exit codes: 0 done, 1 error, 2 wrong command line, 3 partly done (some cards of an import were left out), 4 something
-//! needs a person (the doctor found what it did not repair).
+//! Exit codes: 0 done, 1 error, 2 wrong command line, 3 partly done (some cards of an import or some records of an
+//! export were left out), 4 something needs a person (the doctor found what it did not repair).
 
 mod args;
 mod failure;

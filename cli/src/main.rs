@@ -1,7 +1,7 @@
 //! The desktop command line of Roadbook; everything is in the library.
 //!
-//! Exit codes: 0 done, 1 error, 2 wrong command line, 3 partly done (some cards of an import were broken), 4 something
-//! needs a person (the doctor found what it did not repair).
+//! Exit codes: 0 done, 1 error, 2 wrong command line, 3 partly done (some cards of an import or some records of an
+//! export were left out), 4 something needs a person (the doctor found what it did not repair).
 
 use std::process::ExitCode;
 

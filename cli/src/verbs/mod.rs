@@ -10,7 +10,7 @@ mod sync;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use roadbook_core::Book;
+use roadbook_core::{Book, Error};
 
 use crate::args::{Cli, Verb};
 use crate::failure::{Failure, OK, Outcome};
@@ -37,7 +37,31 @@ impl Run<'_> {
         Client::with(self.ca.as_deref(), self.patience)
             .map_err(|error| Failure::new("ca", format!("The authorities cannot be used: {error}")))
     }
+
+    /// Opens what came by sync and was shown by its row alone until now: only an opened record tells its disagreements.
+    /// Returns whether all of it was opened; where the book cannot be written just now, that is said, and the verb goes on.
+    fn open_arrived(&self, book: &Book) -> Outcome<bool> {
+        let mut left = u64::MAX;
+        loop {
+            match book.verify_some(ARRIVED) {
+                Ok(0) => return Ok(true),
+                // What another process takes meanwhile is its own to open.
+                Ok(now) if now >= left => return Ok(false),
+                Ok(now) => left = now,
+                Err(Error::ReadOnly | Error::NoSpace | Error::Busy) => {
+                    self.say.remark(
+                        "Not every record that came by sync could be opened, because the book cannot be written just now: there may be more disagreements.",
+                    );
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
+
+/// Records that are opened in one transaction: others may write in between.
+const ARRIVED: u32 = 200;
 
 /// Runs the verb and returns the exit code.
 pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {

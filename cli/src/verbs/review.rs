@@ -1,10 +1,10 @@
 //! What happened and what waits for a decision: history, conflicts, undo, refused edits.
 
-use roadbook_core::Book;
 use roadbook_core::book::{Conflict, ConflictValue, FieldChange};
 use roadbook_core::id::RecordId;
 use roadbook_core::record::FieldId;
 use roadbook_core::value::RecordLink;
+use roadbook_core::{Book, Error, ProblemCode};
 use serde_json::{Value, json};
 
 use super::Run;
@@ -91,13 +91,31 @@ const MOST_DISPUTED: u32 = 1000;
 
 pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
     let book = run.open()?;
-    let ids = match id {
-        Some(id) => vec![id],
-        None => book.disputed(MOST_DISPUTED)?.into_iter().map(|link| link.id).collect(),
-    };
-    let mut conflicts = Vec::new();
-    for id in ids {
-        conflicts.extend(book.conflicts(id)?);
+    let (mut conflicts, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut complete, mut more) = (true, false);
+    match id {
+        Some(id) => conflicts = book.conflicts(id)?,
+        None => {
+            complete = run.open_arrived(&book)?;
+            // One more than is shown tells whether there is more.
+            let mut links = book.disputed(MOST_DISPUTED + 1)?;
+            more = links.len() > MOST_DISPUTED as usize;
+            links.truncate(MOST_DISPUTED as usize);
+            for link in links {
+                match book.conflicts(link.id) {
+                    Ok(found) => conflicts.extend(found),
+                    // One bad record hides no other.
+                    Err(Error::Unreadable(_)) => unreadable.push(link),
+                    // Another process took it away meanwhile.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    for link in &unreadable {
+        let name = headline(&book, link.id);
+        run.say.remark(&format!("The {} {name} cannot be opened; the next sync fetches it again.", link.kind));
     }
     let people = People::of(&book)?;
     run.say.answer(
@@ -121,11 +139,18 @@ pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
                     "values": conflict.values.iter().map(value).collect::<Vec<_>>(),
                 })
             };
-            Ok(json!({"items": conflicts.iter().map(item).collect::<Vec<_>>(), "next": null}))
+            Ok(json!({
+                "items": conflicts.iter().map(item).collect::<Vec<_>>(),
+                "unreadable": unreadable.iter().copied().map(link_json).collect::<Vec<_>>(),
+                "complete": complete,
+                "more": more,
+                "next": null,
+            }))
         },
         |out| {
             if conflicts.is_empty() {
-                return Ok(writeln!(out, "No disagreements.")?);
+                let known = if complete && unreadable.is_empty() { "No disagreements." } else { "No disagreements known." };
+                return Ok(writeln!(out, "{known}")?);
             }
             for (at, conflict) in conflicts.iter().enumerate() {
                 if at > 0 {
@@ -150,7 +175,11 @@ pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
             }
             Ok(())
         },
-    )
+    )?;
+    if more {
+        run.say.remark(&format!("The first {MOST_DISPUTED} records are shown and there are more: settle some of these first."));
+    }
+    Ok(())
 }
 
 pub(super) fn settle(run: &Run<'_>, which: &[String]) -> Outcome {
@@ -266,15 +295,38 @@ pub(super) fn undo(run: &Run<'_>, action: Option<&str>) -> Outcome {
     )
 }
 
-/// The server's reason in words for people; a code of a newer server is shown as it is.
+/// The server's reason in words for people.
 fn reason(code: &str) -> String {
     match code {
         "forbidden" => "your role does not allow it".into(),
-        "too_large" => "the record would become too large".into(),
-        "erased" => "the record was erased".into(),
-        "clone" => "two stores write as this device".into(),
-        "field_type" => "a field does not hold a value of its type".into(),
-        other => line(other).replace('_', " "),
+        // One change may be too heavy, or all that one action wrote together.
+        "too_large" => "it writes too much at once, or more than a record can hold".into(),
+        "erased" => "the record was erased for good".into(),
+        "kind" => "the server has a record of another kind in its place".into(),
+        "missing" => "it builds on an edit that the server does not have".into(),
+        "clone" | "foreign_actor" => "a copy of this book writes under the same name".into(),
+        "numbers" | "skeleton" | "malformed" | "document" | "field_type" => {
+            format!("the server could not take it as it was written, which is no mistake of yours; please report it ({code})")
+        }
+        "" => "the server did not say why".into(),
+        other => format!("the server has a reason that this release does not know; update Roadbook ({})", line(other)),
+    }
+}
+
+/// What is left to do where a refused edit cannot be made again: its content went with an erasure, or belongs to nothing.
+fn cannot_retry(error: Error, id: &str) -> Failure {
+    match &error {
+        Error::Invalid(problems)
+            if problems.iter().any(|problem| problem.field == "refusal" && problem.code == ProblemCode::Format) =>
+        {
+            Failure::new(
+                "nothing_to_retry",
+                format!(
+                    "Nothing is left of this edit that could be made again; `roadbook refusals discard {id}` clears it away."
+                ),
+            )
+        }
+        _ => error.into(),
     }
 }
 
@@ -284,7 +336,7 @@ pub(super) fn refusals(run: &Run<'_>, verb: Option<RefusalVerb>) -> Outcome {
         None => list_refusals(run, &book),
         Some(RefusalVerb::Retry { id }) => {
             known(&book, &id)?;
-            book.retry(&id)?;
+            book.retry(&id).map_err(|error| cannot_retry(error, &id))?;
             run.say.answer(|| Ok(json!({"retried": id})), |out| Ok(writeln!(out, "Made again; the next sync sends it.")?))
         }
         Some(RefusalVerb::Discard { id }) => {
@@ -311,6 +363,8 @@ fn list_refusals(run: &Run<'_>, book: &Book) -> Outcome {
                     "id": refusal.id,
                     "record": link_json(refusal.record),
                     "reason": refusal.reason,
+                    "text": reason(&refusal.reason),
+                    "can_retry": !refusal.changes.is_empty(),
                     "changes": refusal.changes.iter().map(change_json).collect::<Vec<_>>(),
                 })
             };
@@ -330,7 +384,12 @@ fn list_refusals(run: &Run<'_>, book: &Book) -> Outcome {
                     let wanted = change.after.as_deref().map_or_else(|| "(empty)".into(), line);
                     writeln!(out, "  {}: {wanted}", field_name(&change.field))?;
                 }
-                writeln!(out, "  roadbook refusals retry {0}\n  roadbook refusals discard {0}", refusal.id)?;
+                if refusal.changes.is_empty() {
+                    writeln!(out, "  Nothing of it is left that could be made again.")?;
+                } else {
+                    writeln!(out, "  roadbook refusals retry {}", refusal.id)?;
+                }
+                writeln!(out, "  roadbook refusals discard {}", refusal.id)?;
             }
             Ok(())
         },
@@ -339,7 +398,32 @@ fn list_refusals(run: &Run<'_>, book: &Book) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use roadbook_core::gate::{Malformed, Refused};
+
     use super::*;
+
+    #[test]
+    fn every_reason_of_a_refusal_is_told_in_words() {
+        let known = [
+            Refused::Malformed(Malformed::TooLarge { what: "change", found: 2, limit: 1 }),
+            Refused::Group,
+            Refused::ForeignActor,
+            Refused::Clone,
+            Refused::Missing(Vec::new()),
+            Refused::Numbers,
+            Refused::Skeleton,
+            Refused::FieldType(String::new()),
+            Refused::Document,
+            Refused::Kind,
+            Refused::Erased,
+            Refused::Forbidden,
+        ];
+        for code in known.iter().map(Refused::code).chain([""]) {
+            let said = reason(code);
+            assert!(said.split(' ').count() > 4 && !said.contains("does not know"), "{code}: {said}");
+        }
+        assert!(reason("of_tomorrow").contains("update Roadbook (of_tomorrow)"));
+    }
 
     fn conflict() -> Conflict {
         let value = |id: &str| ConflictValue {

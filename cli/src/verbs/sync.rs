@@ -65,15 +65,13 @@ pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String
     };
     let trip = drive(&mut session, &client);
     drop(session);
-    let trip = match trip {
-        Err(Error::Invalid(problems)) if problems.iter().any(|problem| problem.field == "workspace") => {
-            return Err(wrong(
-                "workspace",
-                "this book belongs to another workspace already; join with another folder: --store DIR".into(),
-            ));
-        }
-        other => other?,
-    };
+    let trip = trip.map_err(|error| match error {
+        Error::OtherWorkspace => Failure::new(
+            "other_workspace",
+            "This book belongs to another workspace, and no record may go to the wrong firm. Join this one with a book of its own: `roadbook --store NEW_FOLDER join …`.",
+        ),
+        other => other.into(),
+    })?;
     tell(run, &book, url, &trip, true)
 }
 
@@ -176,9 +174,18 @@ fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool) ->
             };
         }
     };
+    let complete = run.open_arrived(book)?;
     let status = book.status()?;
     run.say.answer(
-        || Ok(json!({"end": end, "workspace": status.workspace, "report": report_json(report)})),
+        || {
+            Ok(json!({
+                "end": end,
+                "workspace": status.workspace,
+                "report": report_json(report),
+                "disputed": status.disputed,
+                "disputed_complete": complete,
+            }))
+        },
         |out| {
             if joining && let Some(workspace) = &status.workspace {
                 writeln!(out, "Joined {}.", line(workspace))?;
@@ -207,6 +214,7 @@ fn disputed(status: &Status) -> String {
 
 pub(super) fn status(run: &Run<'_>) -> Outcome {
     let book = run.open()?;
+    let complete = run.open_arrived(&book)?;
     let status = book.status()?;
     run.say.answer(
         || {
@@ -220,6 +228,7 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
                 "pending_changes": status.pending_changes,
                 "refused": status.refused,
                 "disputed": status.disputed,
+                "disputed_complete": complete,
                 "unreadable": status.unreadable,
                 "synced_at_ms": status.synced_at_ms,
                 "copied_at_ms": status.copied_at_ms,
@@ -239,23 +248,27 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
             if let Some(at) = status.copied_at_ms {
                 writeln!(
                     out,
-                    "Copied     this store was found to be a copy at {}; it writes under a new name, and lost nothing",
+                    "Copied     found to be a copy or a restored backup at {}; it writes as a device of its own since then. What was written after the copy was made and not sent is not in it",
                     time(at)
                 )?;
             }
             writeln!(out, "State      {}", status.state_hash)?;
             writeln!(out)?;
-            if status.pending_actions == 0 {
-                writeln!(out, "Every edit is on the server.")?;
-            } else {
-                writeln!(out, "{} on no other device.", count(status.pending_actions, "edit is", "edits are"))?;
-            }
             if status.refused > 0 {
                 writeln!(
                     out,
                     "{} refused by the server: `roadbook refusals`.",
                     count(status.refused, "change was", "changes were")
                 )?;
+            }
+            if status.pending_actions > 0 {
+                writeln!(out, "{} on no other device.", count(status.pending_actions, "edit is", "edits are"))?;
+            } else if status.workspace.is_none() {
+                writeln!(out, "No edit waits to be sent.")?;
+            } else if status.refused == 0 {
+                writeln!(out, "Every edit is on the server.")?;
+            } else {
+                writeln!(out, "Every other edit is on the server.")?;
             }
             if status.disputed > 0 {
                 writeln!(out, "{}", disputed(&status))?;
