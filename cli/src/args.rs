@@ -97,7 +97,7 @@ pub(crate) enum Verb {
         #[arg(required = true)]
         text: Vec<String>,
         /// At most so many
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
     /// Show every change of a record: who, when, what

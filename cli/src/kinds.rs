@@ -44,6 +44,17 @@ pub(crate) trait Listed: Record + Sized {
     fn page(book: &Book, common: &Common, filter: &Self::Filter, after: Option<&str>, limit: u32) -> Outcome<Page<Self::Row>>;
     /// A row of the table.
     fn cells(row: &Self::Row) -> Vec<String>;
+
+    /// Codes of the filter that this release does not know, each with those it knows. They are no error, because another
+    /// release may have written records with them.
+    fn unknown(_filter: &Self::Filter) -> Vec<(String, &'static [&'static str])> {
+        Vec::new()
+    }
+}
+
+fn unless_known<'c>(typed: Option<&String>, known: &'c [&'static str]) -> Option<(String, &'c [&'static str])> {
+    let typed = typed?;
+    (!known.contains(&typed.to_lowercase().as_str())).then(|| (typed.clone(), known))
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +170,11 @@ impl Listed for Deal {
             row.tags.join(", "),
         ]
     }
+
+    fn unknown(filter: &DealArgs) -> Vec<(String, &'static [&'static str])> {
+        let stage = unless_known(filter.stage.as_ref(), Stage::CODES);
+        stage.into_iter().chain(unless_known(filter.outcome.as_ref(), DealOutcome::CODES)).collect()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -212,5 +228,9 @@ impl Listed for TaskItem {
             None => String::new(),
         };
         vec![row.id.to_string(), row.title.clone(), due, row.status.to_string(), row.priority.to_string()]
+    }
+
+    fn unknown(filter: &TaskArgs) -> Vec<(String, &'static [&'static str])> {
+        unless_known(filter.status.as_ref(), TaskStatus::CODES).into_iter().collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Adding, listing, showing, editing and deleting records of any kind, and search over all of them.
 
-use roadbook_core::book::{Book, Sheet};
+use roadbook_core::book::{Book, Change, Sheet};
 use roadbook_core::id::RecordId;
 use roadbook_core::record::Record;
 use roadbook_core::{Error, Result};
@@ -36,7 +36,7 @@ fn add<R: Listed>(run: &Run<'_>, name: Option<&str>, fields: &Fields<R>) -> Outc
     fields.apply(&book, &mut values)?;
     let saved = book.save(&R::from_values(id, String::new(), &values))?;
     run.say.answer(
-        || Ok(record_json(&book.sheet::<R>(id)?)),
+        || Ok(Value::Object(record_json(&book.sheet::<R>(id)?))),
         |out| {
             let name = (R::DEFINITION.headline)(&saved.to_values());
             Ok(writeln!(out, "Added the {} {} ({id}).", R::DEFINITION.kind, line(&name))?)
@@ -57,11 +57,16 @@ fn edit<R: Listed>(run: &Run<'_>, id: RecordId, fields: &Fields<R>) -> Outcome {
     let mut values = before.to_values();
     fields.apply(&book, &mut values)?;
     let saved = book.save(&R::from_values(id, before.version().to_owned(), &values))?;
+    let changed = saved.version() != before.version();
     run.say.answer(
-        || Ok(record_json(&book.sheet::<R>(id)?)),
+        || {
+            let mut json = record_json(&book.sheet::<R>(id)?);
+            json.insert("changed".into(), changed.into());
+            Ok(Value::Object(json))
+        },
         |out| {
             let name = line(&(R::DEFINITION.headline)(&saved.to_values()));
-            if saved.version() == before.version() {
+            if !changed {
                 return Ok(writeln!(out, "{name} is so already; nothing was changed.")?);
             }
             Ok(writeln!(out, "Saved {name}.")?)
@@ -72,12 +77,18 @@ fn edit<R: Listed>(run: &Run<'_>, id: RecordId, fields: &Fields<R>) -> Outcome {
 fn delete<R: Listed>(run: &Run<'_>, id: RecordId) -> Outcome {
     let book = run.open()?;
     let before: R = of_kind(&book, id, Book::get)?;
-    book.delete(R::DEFINITION.kind, id)?;
+    // As one action, because that tells whether anything was written: `undo` takes back the last thing that was.
+    let done = book.apply(&[Change::Delete(R::DEFINITION.kind, id)], "delete")?;
+    let changed = done.action.is_some();
     run.say.answer(
-        || Ok(json!({"id": id.to_string(), "kind": R::DEFINITION.name, "deleted": true})),
+        || Ok(json!({"id": id.to_string(), "kind": R::DEFINITION.name, "deleted": true, "changed": changed})),
         |out| {
             let name = (R::DEFINITION.headline)(&before.to_values());
-            Ok(writeln!(out, "Deleted {}. `roadbook undo` brings it back.", line(&name))?)
+            let name = line(if name.is_empty() { "The record" } else { &name });
+            if !changed {
+                return Ok(writeln!(out, "{name} is deleted already; nothing was changed.")?);
+            }
+            Ok(writeln!(out, "Deleted {name}. `roadbook undo` brings it back.")?)
         },
     )
 }
@@ -105,7 +116,7 @@ fn erase<R: Listed>(run: &Run<'_>, id: RecordId, yes: bool) -> Outcome {
 fn show<R: Listed>(run: &Run<'_>, id: RecordId) -> Outcome {
     let book = run.open()?;
     let sheet = of_kind(&book, id, Book::sheet::<R>)?;
-    run.say.answer(|| Ok(record_json(&book.sheet::<R>(id)?)), |out| show::sheet(out, &book, &sheet))
+    run.say.answer(|| Ok(Value::Object(record_json(&sheet))), |out| show::sheet(out, &book, &sheet))
 }
 
 /// Reads a record, and says of what kind it is where it is of another one than was asked for.
@@ -120,7 +131,7 @@ fn of_kind<T>(book: &Book, id: RecordId, read: impl FnOnce(&Book, RecordId) -> R
 }
 
 /// A record as JSON: what names it, every field, and what is disputed or to be put right in it.
-fn record_json<R: Record>(sheet: &Sheet<R>) -> Value {
+fn record_json<R: Record>(sheet: &Sheet<R>) -> Map<String, Value> {
     let values = sheet.record.to_values();
     let mut json = Map::new();
     json.insert("kind".into(), R::DEFINITION.name.into());
@@ -137,7 +148,7 @@ fn record_json<R: Record>(sheet: &Sheet<R>) -> Value {
     for (field, value) in values.iter() {
         json.insert(field.name.to_owned(), show::value_json(field, value));
     }
-    Value::Object(json)
+    json
 }
 
 /// A row as JSON: the keys and encodings of `show`, as far as rows know them.
@@ -173,7 +184,11 @@ fn list<R: Listed>(run: &Run<'_>, common: &Common, filter: &R::Filter, part: &Pa
         return run.say.answer(|| Ok(json!({"items": items, "next": next})), |_| Ok(()));
     }
     if rows.is_empty() {
-        return run.say.answer(|| Ok(Value::Null), |out| Ok(writeln!(out, "No {kind}s here.")?));
+        run.say.answer(|| Ok(Value::Null), |out| Ok(writeln!(out, "No {kind}s here.")?))?;
+        for (typed, known) in R::unknown(filter) {
+            run.say.remark(&format!("“{}” is none of {}.", line(&typed), known.join(", ")));
+        }
+        return Ok(());
     }
     let cells: Vec<Vec<String>> = rows.iter().map(R::cells).collect();
     run.say.answer(|| Ok(Value::Null), |out| Ok(table::write(out, R::COLUMNS, &cells, width())?))?;
@@ -187,13 +202,16 @@ fn list<R: Listed>(run: &Run<'_>, common: &Common, filter: &R::Filter, part: &Pa
 
 pub(super) fn search(run: &Run<'_>, text: &str, limit: u32) -> Outcome {
     let book = run.open()?;
-    let found = book.search(text, limit)?;
+    // One more than is shown tells whether there is more.
+    let mut found = book.search(text, limit.saturating_add(1))?;
+    let more = found.len() >= (limit as usize + 1).min(MOST as usize);
+    found.truncate(limit as usize);
     run.say.answer(
         || {
             let item = |found: &roadbook_core::book::Found| {
                 json!({"kind": found.record.kind.name(), "id": found.record.id.to_string(), "headline": found.headline})
             };
-            Ok(json!({"items": found.iter().map(item).collect::<Vec<_>>(), "next": null}))
+            Ok(json!({"items": found.iter().map(item).collect::<Vec<_>>(), "next": null, "more": more}))
         },
         |out| {
             if found.is_empty() {
@@ -205,5 +223,10 @@ pub(super) fn search(run: &Run<'_>, text: &str, limit: u32) -> Outcome {
                 .collect();
             Ok(table::write(out, &[whole("id"), whole("kind"), cut("name")], &rows, width())?)
         },
-    )
+    )?;
+    if more {
+        let shown = count(found.len() as u64, "is", "are");
+        run.say.remark(&format!("{shown} shown and there are more: type more of the name, or add `--limit N`"));
+    }
+    Ok(())
 }
