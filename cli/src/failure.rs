@@ -164,6 +164,7 @@ impl From<StoreError> for Failure {
             StoreError::NoBook { .. } => "no_book",
             StoreError::WrongKey { .. } => "wrong_key",
             StoreError::Exists { .. } => "book_exists",
+            StoreError::Damaged { .. } => "corrupt",
             StoreError::NoPlace => "no_place",
             StoreError::Io { source, .. } => io_code(source),
             StoreError::Core(_) => "",

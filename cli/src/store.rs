@@ -57,6 +57,18 @@ pub enum StoreError {
         /// The folder.
         dir: String,
     },
+    /// There is a book, its key is right, and the file is damaged so that nothing can be read.
+    #[error(
+        "the book in {dir} is damaged and cannot be opened ({what}); no repair helps here. Keep {dir} and {key} as they are, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced. Where there is a copy of the folder, `--store COPY --key-file {key}` opens that"
+    )]
+    Damaged {
+        /// The folder.
+        dir: String,
+        /// The key file.
+        key: String,
+        /// What was found.
+        what: String,
+    },
     /// The platform names no folder for data.
     #[error("this system names no folder for data; choose one with --store")]
     NoPlace,
@@ -164,6 +176,7 @@ impl Location {
             Error::NoBook => StoreError::NoBook { dir },
             Error::WrongKey => StoreError::WrongKey { path, dir },
             Error::BookExists => StoreError::Exists { dir },
+            Error::Corrupt(what) => StoreError::Damaged { dir, key: path, what },
             other => StoreError::Core(other),
         }
     }

@@ -1,11 +1,11 @@
 //! The doctor.
 
-use roadbook_core::Book;
 use roadbook_core::book::Finding;
+use roadbook_core::{Book, Error};
 use serde_json::{Value, json};
 
 use super::Run;
-use crate::failure::{ATTENTION, OK, Outcome};
+use crate::failure::{ATTENTION, Failure, OK, Outcome};
 use crate::say::{count, line};
 use crate::show::headline;
 
@@ -25,13 +25,27 @@ fn text_of(book: &Book, finding: &Finding) -> String {
     }
 }
 
+/// What is left where no repair helps.
+const START_ANEW: &str = "Keep the folder and its key, save what can still be read with `roadbook export --format json -o FILE`, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced.";
+
+/// Why a repair that was asked for did not help; what the core advises is to run it.
+fn in_vain(run: &Run<'_>, error: Error) -> Failure {
+    let Error::Corrupt(fault) = error else { return error.into() };
+    let (dir, fault) = (run.at.dir.display(), line(&fault));
+    Failure::new("corrupt", format!("The book in {dir} is damaged where nothing can be made again ({fault}). {START_ANEW}"))
+}
+
 /// Checks, repairs where that was asked for, and returns the exit code.
 pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
     let book = run.open()?;
-    let found = book.check()?;
+    let found = match book.check() {
+        // Damage that stops the look may lie in what is made again: the repair begins all the same.
+        Err(Error::Corrupt(fault)) if rebuild => vec![Finding::File { fault }],
+        found => found?,
+    };
     let (rebuilt, left) = if rebuild {
-        let report = book.rebuild()?;
-        (Some(report), book.check()?)
+        let report = book.rebuild().map_err(|error| in_vain(run, error))?;
+        (Some(report), book.check().map_err(|error| in_vain(run, error))?)
     } else {
         (None, found.clone())
     };
@@ -62,6 +76,9 @@ pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
                 writeln!(out, "{}", if found.is_empty() { "The book is sound." } else { "The book is sound again." })?;
             } else if rebuilt.is_some() {
                 writeln!(out, "{} left.", count(left.len() as u64, "finding is", "findings are"))?;
+                if left.iter().any(|finding| matches!(finding, Finding::File { .. })) {
+                    writeln!(out, "{START_ANEW}")?;
+                }
             } else {
                 writeln!(out, "`roadbook doctor --rebuild` repairs what can be made again from the records.")?;
             }
