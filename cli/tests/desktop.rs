@@ -64,10 +64,38 @@ impl Desk {
         self.json(arguments)["id"].as_str().unwrap().to_owned()
     }
 
+    /// A desk whose book can also be opened beside the program, as a failing disk would damage it.
+    fn with_known_key() -> Self {
+        let desk = Self::new();
+        desk.write("book.key", &KNOWN_KEY);
+        desk.says(&["init", "--region", "RU"]);
+        desk
+    }
+
+    /// Runs a statement on the file of the book.
+    fn damage(&self, sql: &str) -> usize {
+        let raw = rusqlite::Connection::open(self.path("book").join("book.db")).unwrap();
+        raw.execute_batch(&roadbook_core::Key::new(KNOWN_KEY).pragma()).unwrap();
+        raw.execute(sql, []).unwrap()
+    }
+
+    /// Imports so many contacts.
+    fn import(&self, people: usize) {
+        let cards: String = (0..people).map(card).collect();
+        let cards = self.write("many.vcf", cards.as_bytes());
+        self.says(&["import", &cards]);
+    }
+
     fn write(&self, name: &str, content: &[u8]) -> String {
         std::fs::write(self.path(name), content).unwrap();
         name.to_owned()
     }
+}
+
+const KNOWN_KEY: [u8; 32] = [7; 32];
+
+fn card(number: usize) -> String {
+    format!("BEGIN:VCARD\nVERSION:4.0\nFN:Person {number:04}\nEND:VCARD\n")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -312,24 +340,67 @@ fn a_deleted_record_leaves_the_list_and_undo_brings_it_back() {
 }
 
 #[test]
+fn a_record_that_is_deleted_already_is_said_to_be_so_and_no_undo_is_offered() {
+    let desk = Desk::with_book();
+    let id = desk.add(&["task", "add", "Call"]);
+    assert_eq!(desk.json(&["task", "delete", &id])["changed"], true);
+    let task = desk.json(&["task", "edit", &id, "--title", "Call Anna"]);
+    assert_eq!(task["changed"], true);
+    let before = desk.json(&["status"])["state_hash"].clone();
+    let said = desk.says(&["task", "delete", &id]);
+    assert_eq!(said, "Call Anna is deleted already; nothing was changed.\n");
+    assert_eq!(desk.json(&["task", "delete", &id])["changed"], false);
+    assert_eq!(desk.json(&["task", "edit", &id, "--title", "Call Anna"])["changed"], false);
+    assert_eq!(desk.json(&["status"])["state_hash"], before);
+}
+
+#[test]
 fn a_long_list_says_how_to_see_more() {
     let desk = Desk::with_book();
-    let mut cards = String::new();
-    for number in 0..60 {
-        cards.push_str(&format!("BEGIN:VCARD\nVERSION:4.0\nFN:Person {number:02}\nEND:VCARD\n"));
-    }
-    let cards = desk.write("many.vcf", cards.as_bytes());
-    desk.says(&["import", &cards]);
+    desk.import(60);
     let output = desk.run(&["contact", "list"]);
     assert_eq!(text(&output.stdout).lines().count(), 51, "a title and fifty rows");
     let more = text(&output.stderr);
     let token = more.split('`').nth(1).and_then(|hint| hint.strip_prefix("--after ")).unwrap();
     let rest = desk.json(&["contact", "list", "--after", token]);
     assert_eq!(rest["items"].as_array().unwrap().len(), 10);
-    assert_eq!(rest["items"][0]["headline"], "Person 50");
+    assert_eq!(rest["items"][0]["headline"], "Person 0050");
     assert_eq!(rest["next"], Value::Null);
     assert_eq!(desk.says(&["contact", "list", "--all"]).lines().count(), 61);
     assert_eq!(desk.json(&["contact", "list", "--after", "x"])["error"]["code"], "invalid");
+}
+
+#[test]
+fn a_search_that_shows_a_part_says_so_and_none_is_asked_for_nothing() {
+    let desk = Desk::with_book();
+    desk.import(3);
+    let output = desk.run(&["search", "person", "--limit", "2"]);
+    assert_eq!(text(&output.stdout).lines().count(), 3, "a title and two rows");
+    assert!(text(&output.stderr).contains("2 are shown and there are more"), "{}", text(&output.stderr));
+    let found = |limit: &str| {
+        let found = desk.json(&["search", "person", "--limit", limit]);
+        (found["items"].as_array().unwrap().len(), found["more"].as_bool().unwrap())
+    };
+    assert_eq!([found("2"), found("3"), found("1000")], [(2, true), (3, false), (3, false)]);
+    for verb in [&["search", "person"][..], &["contact", "list"]] {
+        assert_eq!(desk.run(&[verb, &["--limit", "0"]].concat()).status.code(), Some(2), "{verb:?}");
+    }
+}
+
+#[test]
+fn a_filter_with_a_mistyped_code_that_finds_nothing_names_the_codes() {
+    let desk = Desk::with_book();
+    desk.says(&["deal", "add", "Pumps"]);
+    let remark = |arguments: &[&str]| {
+        let output = desk.run(arguments);
+        assert!(output.status.success() && text(&output.stdout).starts_with("No "), "{}", text(&output.stdout));
+        text(&output.stderr)
+    };
+    let said = remark(&["deal", "list", "--stage", "propsal"]);
+    assert!(said.contains("“propsal” is none of new, qualified, proposal"), "{said}");
+    assert!(remark(&["deal", "list", "--outcome", "wn"]).contains("won"));
+    assert!(remark(&["task", "list", "--status", "dome"]).contains("done"));
+    assert_eq!(remark(&["deal", "list", "--stage", "Proposal"]), "");
 }
 
 #[test]
@@ -548,6 +619,13 @@ fn status_counts_what_is_on_no_other_device() {
 }
 
 #[test]
+fn a_book_that_never_joined_says_nothing_of_a_server() {
+    let desk = Desk::with_book();
+    let status = desk.says(&["status"]);
+    assert!(status.contains("Workspace  none") && !status.contains("on the server"), "{status}");
+}
+
+#[test]
 fn a_name_from_a_file_cannot_drive_the_terminal() {
     let desk = Desk::with_book();
     let cards = desk.write("evil.vcf", b"BEGIN:VCARD\nVERSION:4.0\nFN:An\x1b[2Jna\nEND:VCARD\n");
@@ -566,18 +644,114 @@ fn a_sound_book_is_told_so() {
 }
 
 #[test]
+fn a_repair_that_was_asked_for_mends_a_damaged_search() {
+    let desk = Desk::with_known_key();
+    desk.import(40);
+    assert!(desk.damage("UPDATE search_data SET block = x'ffffffffffffffffff' WHERE id = 10") > 0);
+    let sound = desk.run(&["doctor"]);
+    assert_ne!(sound.status.code(), Some(0));
+    assert!(format!("{}{}", text(&sound.stdout), text(&sound.stderr)).contains("roadbook doctor --rebuild"));
+    let said = desk.says(&["doctor", "--rebuild"]);
+    assert!(said.contains("The book is sound again.") && !said.contains("--rebuild"), "{said}");
+    assert_eq!(desk.json(&["search", "person"])["items"].as_array().unwrap().len(), 40);
+    assert_eq!(desk.says(&["doctor"]), "The book is sound.\n");
+}
+
+#[test]
+fn a_repair_that_does_not_help_names_another_way_than_itself() {
+    let desk = Desk::with_book();
+    desk.import(300);
+    let file = desk.path("book").join("book.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let half = bytes.len() / 8192 * 4096;
+    bytes[half..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    let output = desk.run(&["doctor", "--rebuild"]);
+    let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(matches!(output.status.code(), Some(1 | 4)), "{said}");
+    assert!(!said.contains("doctor") && said.contains("new folder"), "{said}");
+}
+
+#[test]
+fn a_book_whose_file_is_lost_is_not_sent_to_a_repair_that_cannot_open_it() {
+    for left in [&b""[..], &[0xa5; 8192]] {
+        let desk = Desk::with_book();
+        desk.says(&["contact", "add", "Anna"]);
+        desk.write("book/book.db", left);
+        for verb in [&["doctor"][..], &["doctor", "--rebuild"], &["contact", "list"]] {
+            let said = desk.fails(verb, 1);
+            assert!(!said.contains("doctor") && said.contains("new folder") && said.contains("book.key"), "{verb:?}: {said}");
+            assert_eq!(desk.json(verb)["error"]["code"], "corrupt");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_opened_hides_no_disagreement_of_another() {
+    let desk = Desk::with_known_key();
+    let anna = desk.add(&["contact", "add", "Anna"]);
+    assert!(desk.says(&["conflicts"]).contains("No disagreements."));
+    desk.damage("UPDATE doc SET disputed = 1, bytes = x'0001020304'");
+    let output = desk.run(&["conflicts"]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(0), "No disagreements known.\n"));
+    assert!(text(&output.stderr).contains("cannot be opened"), "{}", text(&output.stderr));
+    assert_eq!(desk.json(&["conflicts"])["unreadable"][0]["id"], anna.as_str());
+}
+
+#[test]
+fn more_disagreements_than_are_shown_are_told() {
+    let desk = Desk::with_known_key();
+    desk.import(1001);
+    desk.damage("UPDATE doc SET disputed = 1");
+    assert_eq!(desk.json(&["conflicts"])["more"], true);
+    assert!(text(&desk.run(&["conflicts"]).stderr).contains("there are more"));
+    desk.damage("UPDATE doc SET disputed = 0 WHERE n = 1");
+    assert_eq!(desk.json(&["conflicts"])["more"], false);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_that_breaks_off_says_what_it_took() {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    let desk = Desk::with_book();
+    let cards = desk.write("cards.vcf", CARDS.as_bytes());
+    let import = |json: &[&str]| {
+        // A socket whose other end goes away with bytes unread gives what was written, and then an error.
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        near.write_all(b"unread").unwrap();
+        far.write_all((0..250).map(card).collect::<String>().as_bytes()).unwrap();
+        drop(far);
+        let mut import = desk.command(&desk.path("book"), &[&["import", &cards, "-"], json].concat());
+        import.stdin(OwnedFd::from(near)).output().unwrap()
+    };
+    let output = import(&[]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("From the 1 file before it: 3 contacts added") && said.contains("From standard input: 200 cards"),
+        "{said}"
+    );
+    assert_eq!(desk.json(&["status"])["records"], 203, "two batches stay, and the file before");
+    let again: Value = serde_json::from_slice(&import(&["--json"]).stdout).unwrap();
+    assert_eq!(again["error"]["code"], "io");
+    assert_eq!((&again["earlier_files"]["unchanged"], &again["stopped_in"]["cards"]), (&3.into(), &200.into()), "{again}");
+    assert_eq!(desk.json(&["status"])["records"], 203);
+}
+
+#[test]
+fn standard_input_is_imported_once() {
+    let desk = Desk::with_book();
+    assert!(desk.fails(&["import", "-", "-"], 2).contains("only once"));
+}
+
+#[test]
 fn an_export_without_a_damaged_record_says_so() {
-    let desk = Desk::new();
-    let key = [7; 32];
-    desk.write("book.key", &key);
-    desk.says(&["init"]);
+    let desk = Desk::with_known_key();
     desk.says(&["contact", "add", "Anna"]);
     let boris = desk.add(&["contact", "add", "Boris"]);
-    let raw = rusqlite::Connection::open(desk.path("book").join("book.db")).unwrap();
-    raw.execute_batch(&roadbook_core::Key::new(key).pragma()).unwrap();
     let damaged = "UPDATE doc SET bytes = x'0001020304' WHERE n = (SELECT n FROM contact WHERE given_name = 'Boris')";
-    assert_eq!(raw.execute(damaged, []).unwrap(), 1);
-    drop(raw);
+    assert_eq!(desk.damage(damaged), 1);
 
     let output = desk.run(&["export", "--format", "vcard", "-o", "out.vcf"]);
     assert_eq!(output.status.code(), Some(3));

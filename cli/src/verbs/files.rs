@@ -1,5 +1,6 @@
 //! Files in and out.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use roadbook_core::Book;
 use roadbook_core::book::{ImportProblem, ImportReport, LeftOut, Progress};
 use roadbook_core::value::Region;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Run, start};
 use crate::args::ExportFormat;
@@ -39,30 +40,42 @@ fn open(path: &Path) -> Outcome<Input> {
     Ok(Input { name, reader: Box::new(file), bytes: about.is_file().then_some(about.len()) })
 }
 
+/// What an import did, for programs.
+fn report_json(report: &ImportReport) -> Value {
+    let problem = |problem: &ImportProblem| json!({"file": problem.file, "line": problem.line, "fault_line": problem.fault_line, "reason": problem.reason});
+    json!({
+        "cards": report.cards,
+        "added": report.added,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "broken": report.broken,
+        "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+/// What an import did, for people.
+fn sentence(report: &ImportReport) -> String {
+    let ImportReport { added, updated, unchanged, broken, .. } = report;
+    let mut text = format!("{} added, {updated} updated, {unchanged} unchanged", count(*added, "contact", "contacts"));
+    if *broken > 0 {
+        text.push_str(&format!("; {} left out", count(*broken, "card was", "cards were")));
+    }
+    text
+}
+
 pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> Outcome<u8> {
     let region = start::region(typed)?;
+    if files.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(Failure::usage("standard input can be read once: name - only once"));
+    }
     let book = run.open()?;
     let inputs: Vec<Input> = files.iter().map(|path| open(path)).collect::<Outcome<_>>()?;
     let total = take(run, &book, inputs, region.as_ref())?;
-    let problem = |problem: &ImportProblem| json!({"file": problem.file, "line": problem.line, "fault_line": problem.fault_line, "reason": problem.reason});
     run.say.answer(
-        || {
-            Ok(json!({
-                "cards": total.cards,
-                "added": total.added,
-                "updated": total.updated,
-                "unchanged": total.unchanged,
-                "broken": total.broken,
-                "problems": total.problems.iter().map(problem).collect::<Vec<_>>(),
-            }))
-        },
+        || Ok(report_json(&total)),
         |out| {
-            let ImportReport { added, updated, unchanged, broken, .. } = total;
-            write!(out, "{} added, {updated} updated, {unchanged} unchanged", count(added, "contact", "contacts"))?;
-            if broken > 0 {
-                write!(out, "; {} left out", count(broken, "card was", "cards were"))?;
-            }
-            writeln!(out, ".")?;
+            let ImportReport { added, updated, .. } = total;
+            writeln!(out, "{}.", sentence(&total))?;
             if added + updated > 0 {
                 writeln!(out, "`roadbook undo` takes the {} back.", if files.len() == 1 { "import" } else { "last file" })?;
             }
@@ -74,16 +87,18 @@ pub(super) fn import(run: &Run<'_>, files: &[PathBuf], typed: Option<&str>) -> O
 
 fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>, region: Option<&Region>) -> Outcome<ImportReport> {
     let mut total = ImportReport::default();
-    for input in inputs {
+    for (earlier, input) in inputs.into_iter().enumerate() {
         let bar = bar(run, &input);
+        let kept = Cell::new(0);
         let progress = |progress: Progress| {
+            kept.set(progress.cards);
             bar.set_position(progress.bytes);
             bar.set_message(count(progress.cards, "card", "cards"));
             true
         };
         let report = book.import_vcard(&input.name, BufReader::with_capacity(1 << 16, input.reader), region, &progress);
         bar.finish_and_clear();
-        let report = report?;
+        let report = report.map_err(|error| half_way(run, error.into(), &total, earlier, &input.name, kept.get()))?;
         for problem in report.problems.iter().take(TOLD.saturating_sub(total.problems.len())) {
             let at = problem.fault_line.unwrap_or(problem.line);
             run.say.remark(&format!("{}:{at}: {}", line(&problem.file), line(&problem.reason)));
@@ -99,6 +114,22 @@ fn take(run: &Run<'_>, book: &Book, inputs: Vec<Input>, region: Option<&Region>)
         run.say.remark(&format!("and {} more cards that were left out", total.broken - TOLD as u64));
     }
     Ok(total)
+}
+
+/// An import that ended early, with what it had taken until then: that stays in the book.
+fn half_way(run: &Run<'_>, failure: Failure, total: &ImportReport, earlier: usize, file: &str, cards: u64) -> Failure {
+    if earlier > 0 {
+        let files = count(earlier as u64, "file before it", "files before it");
+        run.say.remark(&format!("From the {files}: {}.", sentence(total)));
+    }
+    if cards > 0 {
+        let taken = count(cards, "card was", "cards were");
+        run.say.remark(&format!("From {}: {taken} taken before it broke off.", line(file)));
+    }
+    if earlier > 0 || cards > 0 {
+        run.say.remark("All of that stays in the book; importing the same files again adds nothing twice.");
+    }
+    failure.detail("earlier_files", report_json(total)).detail("stopped_in", json!({"file": file, "cards": cards}))
 }
 
 fn bar(run: &Run<'_>, input: &Input) -> ProgressBar {
