@@ -170,14 +170,16 @@ pub struct UndoReport {
     pub skipped: Vec<SkippedField>,
 }
 
-/// A field that an undo left alone. The field `owner` stands for the whole of a record that is somebody else's now, where the
-/// role does not allow to delete it or to bring it back.
+/// What an undo left alone: a field, or a whole record that is somebody else's now, where the role does not allow to delete it or
+/// to bring it back.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct SkippedField {
     /// The record.
     pub record: RecordLink,
-    /// The field.
+    /// The field; the owner where it is the whole record.
     pub field: FieldId,
+    /// Whether the record was left as it is with all its fields.
+    pub whole: bool,
     /// Who changed it since.
     pub author: core::Author,
     /// When, by that clock, in milliseconds since 1970.
@@ -368,9 +370,10 @@ impl BlockingBook {
     #[uniffi::method(default(action = None))]
     pub fn undo(&self, action: Option<ActionId>) -> Result<UndoReport> {
         let core::UndoReport { undone, action, records, skipped } = self.0.undo(action)?;
-        let skipped = skipped.into_iter().map(|core::Skipped { record, field, author, at_ms }| SkippedField {
+        let skipped = skipped.into_iter().map(|core::Skipped { record, field, whole, author, at_ms }| SkippedField {
             record,
             field,
+            whole,
             author,
             at_ms,
         });

@@ -98,7 +98,7 @@ fn what_cannot_be_told_from_the_rest_is_named_and_left_alone() {
         ("UPDATE change SET gen = 4 WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Generation(3))),
         ("UPDATE change SET device = zeroblob(16) WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Author(3))),
         ("UPDATE change SET bytes = x'00' WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Change(3))),
-        ("DELETE FROM chain WHERE seq = 3 AND ?1 = ?1", |fault| matches!(fault, Fault::Gap(3))),
+        ("DELETE FROM chain WHERE seq = 3 AND ?1 = ?1", |fault| matches!(fault, Fault::Gap { first: 3, last: 3 })),
         ("UPDATE chain SET chain8 = zeroblob(8) WHERE seq = 2 AND ?1 = ?1", |fault| matches!(fault, Fault::Chain(2 | 3))),
         ("DELETE FROM doc WHERE id = ?1", |fault| matches!(fault, Fault::Loose { what: "changes without their record", .. })),
         ("UPDATE workspace SET seq = 2 WHERE ?1 = ?1", |fault| matches!(fault, Fault::Number(3))),

@@ -327,9 +327,8 @@ fn what_a_role_forbids_in_one_record_stops_neither_an_undo_nor_an_import() {
 
     let report = anna.book.undo(None).unwrap();
     assert_eq!(report.records.len(), 2);
-    let skipped: Vec<_> =
-        report.skipped.iter().map(|left| (left.record.id, left.field.as_str(), left.author.name.as_str())).collect();
-    assert_eq!(skipped, [(id_of("2"), "owner", "Boris Król")]);
+    let skipped: Vec<_> = report.skipped.iter().map(|left| (left.record.id, left.whole, left.author.name.as_str())).collect();
+    assert_eq!(skipped, [(id_of("2"), true, "Boris Król")]);
     assert_eq!(names(&anna), ["Two"]);
     assert!(matches!(anna.book.undo(None), Err(Error::NothingToUndo)), "the import was taken back");
     done(server.sync(&anna));

@@ -46,6 +46,20 @@ fn a_broken_card_is_named_with_its_line_and_the_rest_comes_in() {
 }
 
 #[test]
+fn a_large_file_without_cards_can_be_stopped() {
+    let device = Device::new(&World::new(10));
+    let junk = vec![b'x'; 20 << 20];
+    let asked = std::cell::Cell::new(0);
+    let stop = |_: Progress| {
+        asked.set(asked.get() + 1);
+        asked.get() < 2
+    };
+    let report = device.book.import_vcard("film.mp4", BufReader::new(junk.as_slice()), None, &stop).unwrap();
+    assert!(report.cancelled);
+    assert_eq!((asked.get(), report.cards, report.broken), (2, 0, 0));
+}
+
+#[test]
 fn a_region_of_one_import_reads_its_numbers_and_stays_out_of_the_book() {
     let device = Device::new(&World::new(9));
     device.book.set_region(&"RU".parse().unwrap()).unwrap();

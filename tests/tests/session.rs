@@ -390,11 +390,17 @@ fn a_cancelled_session_ends_at_once() {
 #[test]
 fn a_url_or_code_that_is_none_is_named() {
     let device = Device::new(&World::new(1));
-    for (url, code, field) in
-        [("ftp://x", "c", "url"), ("http://a b", "c", "url"), ("http://x", " ", "invite"), ("http://x", "é", "invite")]
-    {
+    let addresses =
+        ["ftp://x", "http://a b", "https://", "https:///v1", "https://crm.example:84433", "https://crm.example:", "https://:80"];
+    let addresses =
+        addresses.into_iter().chain(["http://anna@crm.example", "http://crm.example?x", "http://[::1]9", "http://a:b:1"]);
+    let codes = [("http://x", " ", "invite"), ("http://x", "é", "invite")];
+    for (url, code, field) in addresses.map(|url| (url, "c", "url")).chain(codes) {
         let Err(Error::Invalid(problems)) = Session::join(&device.book, url, code, "phone") else { panic!("{url} {code}") };
         assert_eq!(problems[0].field, field);
+    }
+    for url in ["https://crm.example", "http://127.0.0.1:8080/", "https://[::1]:443/roadbook", " https://crm.example:65535 "] {
+        assert!(Session::join(&device.book, url, "c", "phone").is_ok(), "{url}");
     }
 }
 

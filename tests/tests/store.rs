@@ -211,6 +211,61 @@ fn a_row_that_differs_from_its_document_is_found_and_repaired() {
 }
 
 #[test]
+fn links_and_counts_of_disputes_that_differ_from_their_document_are_found_and_repaired() {
+    let world = World::new(22);
+    let mut device = Device::new(&world);
+    let pumps = deal(&device, "Pumps");
+    let links = vec![RecordLink { kind: Kind::Deal, id: pumps.id.0 }];
+    let task = TaskItem { id: device.book.new_id().into(), title: "Call".into(), links, ..TaskItem::default() };
+    device.book.save(&task).unwrap();
+    for (damage, found) in [("DELETE FROM link", task.id.0), ("UPDATE doc SET disputed = 1 WHERE n = 1", pumps.id.0)] {
+        device.book.shutdown();
+        assert_ne!(device.raw().execute(damage, []).unwrap(), 0);
+        device.restart().unwrap();
+        assert_eq!(device.book.check().unwrap(), [Finding::RowDiffers { id: found }], "{damage}");
+        device.book.rebuild().unwrap();
+        assert!(device.book.check().unwrap().is_empty(), "{damage}");
+    }
+}
+
+#[test]
+fn a_damaged_search_index_is_found_beside_other_findings_and_made_again() {
+    let world = World::new(23);
+    let mut device = Device::new(&world);
+    let pumps = deal(&device, "Pumps");
+    device.book.shutdown();
+    let raw = device.raw();
+    raw.execute_batch("UPDATE search_data SET block = zeroblob(8) WHERE id > 10; UPDATE deal SET title = 'Valves'").unwrap();
+    drop(raw);
+    device.restart().unwrap();
+    let findings = device.book.check().unwrap();
+    assert!(findings.iter().any(|finding| matches!(finding, Finding::File { .. })), "{findings:?}");
+    assert!(findings.contains(&Finding::RowDiffers { id: pumps.id.0 }), "{findings:?}");
+    device.book.rebuild().unwrap();
+    assert_eq!(device.book.check().unwrap(), []);
+    assert_eq!(device.book.search("pumps", 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_search_that_finds_many_contacts_still_shows_deals_and_tasks() {
+    let device = Device::new(&World::new(24));
+    let new = || device.book.new_id();
+    let contacts =
+        (0..30).map(|_| Change::Contact(Contact { id: new().into(), family_name: "Pump".into(), ..Contact::default() }));
+    device.book.apply(&contacts.collect::<Vec<_>>(), "typed").unwrap();
+    deal(&device, "Pump");
+    device.book.save(&TaskItem { id: new().into(), title: "Pump".into(), ..TaskItem::default() }).unwrap();
+    let kinds = |limit| {
+        let found = device.book.search("pump", limit).unwrap();
+        Kind::ALL.map(|kind| found.iter().filter(|found| found.record.kind == kind).count())
+    };
+    assert_eq!(kinds(50), [30, 1, 1]);
+    assert_eq!(kinds(10), [8, 1, 1]);
+    assert_eq!(kinds(2).iter().sum::<usize>(), 2);
+    assert_eq!(kinds(0), [0, 0, 0]);
+}
+
+#[test]
 fn a_check_after_a_rebuild_finds_no_damage_that_is_not_there() {
     let world = World::new(20);
     let mut device = Device::new(&world);

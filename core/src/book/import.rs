@@ -4,7 +4,8 @@
 //! imported again, or on another device, adds nothing. A card that was imported before is compared with what that
 //! import wrote: only what changed in the file since is written, and what people changed meanwhile is kept.
 
-use std::io::BufRead;
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
 
 use super::Book;
 use super::cards::{card_id, card_note, contact_of};
@@ -71,6 +72,8 @@ const CARD_NOTE: &str = "card_note";
 
 /// Cards of one transaction and of one push group.
 const BATCH: usize = 100;
+/// So many bytes without a full batch, and it is asked whether to go on.
+const ASK_EVERY: u64 = 4 << 20;
 const MAX_PROBLEMS: usize = 1000;
 
 impl Book {
@@ -94,8 +97,8 @@ impl Book {
     /// Takes the contacts of a vCard file (2.1, 3.0, 4.0), in bounded memory. A broken card is reported and the rest
     /// is taken; so is a card of a person who was erased, of a record of another kind, and of one that the role does not
     /// allow to bring back. The whole import is one action, so that one undo takes it back. National phone numbers are read
-    /// as dialled in `region`, or in the book's where there is none. `progress` is asked after every batch; `false` stops
-    /// the import, and what was taken stays.
+    /// as dialled in `region`, or in the book's where there is none. `progress` is asked after every hundred cards and every
+    /// few megabytes; `false` stops the import, and what was taken stays.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read on; those of the store. What was taken before stays.
@@ -109,18 +112,29 @@ impl Book {
         let region = region.map_or_else(|| self.region(), |region| Ok(region.clone()))?;
         let message = self.write(|tx| Ok(tx.message(Code::import(), Code::vcard())))?;
         let mut report = ImportReport::default();
-        let mut cards = Cards::new(reader);
+        let (read, stopped) = (Cell::new(0), Cell::new(false));
+        let ask = |bytes| {
+            stopped.set(!progress(Progress { bytes, cards: read.get() }));
+            !stopped.get()
+        };
+        let mut cards = Cards::new(Asking { reader, bytes: 0, next: ASK_EVERY, ask: &ask });
         loop {
             let mut batch = Vec::with_capacity(BATCH);
             let mut items = 0;
             for item in cards.by_ref().take(BATCH) {
                 items += 1;
-                match item.map_err(|source| Error::io(format!("cannot read {file}"), source))? {
-                    Item::Card(card) => batch.push(card),
-                    Item::Broken(broken) => report.broken_card(file, broken),
+                match item {
+                    Ok(Item::Card(card)) => batch.push(card),
+                    Ok(Item::Broken(broken)) => report.broken_card(file, broken),
+                    Err(_) if stopped.get() => {
+                        report.cancelled = true;
+                        return Ok(report);
+                    }
+                    Err(source) => return Err(Error::io(format!("cannot read {file}"), source)),
                 }
             }
             report.cards += batch.len() as u64;
+            read.set(report.cards);
             self.write(|tx| {
                 for card in &batch {
                     tx.take_card(file, card, &region, &message, &mut report)?;
@@ -130,11 +144,44 @@ impl Book {
             if items < BATCH {
                 return Ok(report);
             }
-            if !progress(Progress { bytes: cards.bytes_read(), cards: report.cards }) {
+            if !ask(cards.bytes_read()) {
                 report.cancelled = true;
                 return Ok(report);
             }
         }
+    }
+}
+
+/// A reader that asks now and then whether to go on: a large file without a card fills no batch.
+struct Asking<'a, R> {
+    reader: R,
+    bytes: u64,
+    next: u64,
+    ask: &'a dyn Fn(u64) -> bool,
+}
+
+impl<R: BufRead> BufRead for Asking<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.bytes >= self.next {
+            self.next = self.bytes + ASK_EVERY;
+            if !(self.ask)(self.bytes) {
+                return Err(io::Error::other("stopped"));
+            }
+        }
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes += amount as u64;
+        self.reader.consume(amount);
+    }
+}
+
+impl<R: BufRead> Read for Asking<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let amount = self.fill_buf()?.read(out)?;
+        self.consume(amount);
+        Ok(amount)
     }
 }
 

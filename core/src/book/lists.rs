@@ -220,7 +220,8 @@ impl Book {
         })
     }
 
-    /// Records of any kind that a text finds: words by their beginnings, in any script; a number anywhere in a number.
+    /// Records of any kind that a text finds: words by their beginnings, in any script; a number anywhere in a number. Where there
+    /// are more than `limit`, each kind gets an equal part, so that many contacts hide no deal.
     ///
     /// # Errors
     /// Those of the store.
@@ -232,12 +233,24 @@ impl Book {
                 if !list.common(text, false) {
                     return Ok(Vec::new());
                 }
-                found.extend(list.headlines(limit.clamp(1, MAX_PAGE))?);
+                found.push(list.headlines(limit.clamp(1, MAX_PAGE))?);
             }
-            found.truncate(limit as usize);
-            Ok(found)
+            Ok(share(found, limit as usize))
         })
     }
+}
+
+/// At most `limit` of all lists, in their order: equal parts, and what a short list leaves goes to the longer ones.
+fn share<T>(mut lists: Vec<Vec<T>>, limit: usize) -> Vec<T> {
+    let mut shortest_first: Vec<&mut Vec<T>> = lists.iter_mut().collect();
+    shortest_first.sort_by_key(|list| list.len());
+    let (mut left, mut parts) = (limit, shortest_first.len());
+    for list in shortest_first {
+        list.truncate(left.div_ceil(parts));
+        left -= list.len();
+        parts -= 1;
+    }
+    lists.into_iter().flatten().collect()
 }
 
 /// What a record is called by its row, which is there also while its document cannot be opened; `None` where it has none.

@@ -2,11 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use rusqlite::Connection;
+
 use super::Book;
-use crate::error::Result;
+use crate::document::Document;
+use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::Kind;
-use crate::store::{DocState, StoredDoc};
+use crate::store::{DocState, StoredDoc, links, row_values, stored_links, stored_row};
 
 /// What [`Book::rebuild`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,50 +83,41 @@ impl Book {
         })
     }
 
-    /// Checks the file and every document against its row, and changes nothing. The search indexes are checked for damage, not
-    /// word by word: they keep no text, and their words are sorted by word, so that to tell the words of one record means to read
-    /// all.
+    /// Checks the file, and every document against its row and its links, and changes nothing. What cannot be read is a finding.
+    /// The search indexes are checked for damage, not word by word: they keep no text, and their words are sorted by word, so that
+    /// to tell the words of one record means to read all.
     ///
     /// # Errors
     /// Those of the store.
     pub fn check(&self) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         self.read(|conn| {
-            for index in ["search", "phone"] {
-                // FTS5 checks what this connection last knew of an index, and learns what others wrote by a query only.
-                let sql = format!("SELECT EXISTS (SELECT 1 FROM {index} WHERE {index} MATCH 'abc')");
-                conn.query_row(&sql, [], |_| Ok(()))?;
-            }
-            let mut statement = conn.prepare("PRAGMA cipher_integrity_check")?;
-            let faults: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
-            for table in ["search", "phone"] {
-                // FTS5 asks only when a query begins whether another connection wrote. Its check alone would judge by what it
-                // remembers, and find damage where there is none.
-                conn.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |_| Ok(()))?;
-            }
-            let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-            if said != "ok" {
-                findings.push(Finding::File { fault: said });
+            // On one connection, in this order: each prepares the next.
+            for look in [faults_of_pages, faults_of_searches, faults_of_file] {
+                let faults = note_damage(look(conn), &mut findings)?.unwrap_or_default();
+                findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
             }
             Ok(())
         })?;
         let mut after = 0;
         loop {
-            let last = self.read(|conn| {
+            let batch = self.read(|conn| {
                 // The rows in the same read as their documents: a save between two reads would look like a difference.
                 let batch = StoredDoc::after(conn, after, BATCH)?;
+                let mut found = Vec::new();
                 for stored in &batch {
                     self.check_open()?;
                     match stored.open() {
-                        Err(_) => findings.push(Finding::Unreadable { id: stored.id }),
+                        Err(_) => found.push(Finding::Unreadable { id: stored.id }),
                         Ok(_) if stored.known_kind().is_none() => {}
-                        Ok(document) if same_row(conn, stored.n, &document)? => {}
-                        Ok(_) => findings.push(Finding::RowDiffers { id: stored.id }),
+                        Ok(document) if is_derived(conn, stored, &document)? => {}
+                        Ok(_) => found.push(Finding::RowDiffers { id: stored.id }),
                     }
                 }
-                Ok(batch.last().map(|stored| stored.n))
-            })?;
+                Ok((found, batch.last().map(|stored| stored.n)))
+            });
+            let Some((found, last)) = note_damage(batch, &mut findings)? else { return Ok(findings) };
+            findings.extend(found);
             let Some(last) = last else { return Ok(findings) };
             after = last;
         }
@@ -183,20 +177,52 @@ fn older() -> String {
     format!("state = {} AND ({})", DocState::Verified, older.join(" OR "))
 }
 
-/// Whether the query table's row is what the document gives: compared in a scratch table of the same form.
-fn same_row(conn: &rusqlite::Connection, n: i64, document: &crate::document::Document) -> Result<bool> {
-    let definition = document.definition();
-    let expected = crate::store::row_values(&document.read(None).values);
-    let columns: Vec<&str> = ["sort", "letter"].into_iter().chain(definition.columns()).collect();
-    let sql = format!("SELECT {} FROM {} WHERE n = ?1", columns.join(", "), definition.table);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query([n])?;
-    let Some(row) = rows.next()? else { return Ok(false) };
-    let mut found = Vec::new();
-    for at in 0..columns.len() {
-        found.push(row.get::<_, rusqlite::types::Value>(at)?);
+fn faults_of_pages(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement = conn.prepare("PRAGMA cipher_integrity_check")?;
+    Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Finds what a query meets. FTS5 checks what the connection last knew of an index, and learns what others wrote by a query
+/// only: without it, the check of the file would find damage where there is none.
+fn faults_of_searches(conn: &Connection) -> Result<Vec<String>> {
+    for index in ["search", "phone"] {
+        for query in [format!("{index} MATCH 'abc'"), "true".to_owned()] {
+            conn.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {index} WHERE {query})"), [], |_| Ok(()))?;
+        }
     }
-    Ok(found == expected)
+    Ok(Vec::new())
+}
+
+fn faults_of_file(conn: &Connection) -> Result<Vec<String>> {
+    let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    Ok(if said == "ok" { Vec::new() } else { vec![said] })
+}
+
+/// Takes what a look gave; that SQLite cannot read a part is a finding, and the other parts are looked at all the same.
+fn note_damage<T>(looked: Result<T>, findings: &mut Vec<Finding>) -> Result<Option<T>> {
+    match looked {
+        Ok(seen) => Ok(Some(seen)),
+        Err(Error::Corrupt(fault)) => {
+            findings.push(Finding::File { fault });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether what is derived from a document says what it holds: the query table's row, the links, and how many fields are
+/// disputed once it was opened. The words of the searches are not looked at.
+fn is_derived(conn: &Connection, stored: &StoredDoc, document: &Document) -> Result<bool> {
+    let reading = document.read(None);
+    let is_same = row_values(&reading.values) == stored_row(conn, stored.n, document.definition())?;
+    // Another release may see other links and disputes in the same document.
+    if !is_same || !stored.is_derived_here() {
+        return Ok(is_same);
+    }
+    let sql = "SELECT disputed FROM doc WHERE n = ?1";
+    let disputed: i64 = conn.prepare_cached(sql)?.query_row([stored.n], |row| row.get(0))?;
+    let is_counted = stored.state != DocState::Verified || usize::try_from(disputed) == Ok(reading.disputed.len());
+    Ok(is_counted && stored_links(conn, stored.n)? == links(&reading.values))
 }
 
 #[cfg(test)]

@@ -30,14 +30,16 @@ pub struct UndoReport {
     pub skipped: Vec<Skipped>,
 }
 
-/// A field that undo left alone: the owner stands for the whole of a record that is somebody else's now, where the role
-/// does not allow to delete it or to bring it back.
+/// What undo left alone: a field, or a whole record that is somebody else's now, where the role does not allow to delete it or
+/// to bring it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The record.
     pub record: RecordLink,
-    /// The field.
+    /// The field; the owner where it is the whole record.
     pub field: FieldId,
+    /// Whether the record was left as it is with all its fields.
+    pub whole: bool,
     /// Who changed it since.
     pub author: Author,
     /// When, by that clock.
@@ -135,7 +137,8 @@ impl Tx<'_> {
         let owner = document.definition().field(OWNER);
         let owner = owner.and_then(|field| document.candidates(field, "", None).into_iter().next());
         let (actor, at_ms) = owner.map_or((None, 0), |owner| (owner.actor, owner.at_ms));
-        Ok(Skipped { record, field: FieldId::from_key(OWNER), author: Author::of(self.sql, actor)?, at_ms })
+        let author = Author::of(self.sql, actor)?;
+        Ok(Skipped { record, field: FieldId::from_key(OWNER), whole: true, author, at_ms })
     }
 
     /// The edits that take one change back.
@@ -171,6 +174,7 @@ impl Tx<'_> {
             match shown {
                 Some(shown) if !own.contains(&shown.change) && !planted(Plant::UndoOthers) => report.skipped.push(Skipped {
                     record,
+                    whole: false,
                     field: field_id,
                     author: Author::of(self.sql, shown.actor)?,
                     at_ms: shown.at_ms,

@@ -62,7 +62,7 @@ impl StoredDoc {
 
     /// Whether this release derived what is derived from it. Another one may have indexed other words and links of the same
     /// values.
-    fn is_derived_here(&self) -> bool {
+    pub fn is_derived_here(&self) -> bool {
         self.row_version == Kind::definition_of(self.kind).row_version
     }
 

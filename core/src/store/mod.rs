@@ -12,7 +12,7 @@ pub(crate) use meta::Meta;
 pub use open::Key;
 pub(crate) use open::{DATABASE, OpenMode, open};
 pub(crate) use outbox::{OpenGroup, OutboxItem};
-pub(crate) use row::{SearchChange, row_values};
+pub(crate) use row::{SearchChange, links, row_values, stored_links, stored_row};
 pub(crate) use state::{DocState, OutboxState};
 
 use std::collections::HashSet;

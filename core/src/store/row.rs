@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::Tx;
 use crate::error::Result;
@@ -100,13 +100,31 @@ fn insert_sql(definition: &Definition) -> String {
     format!("INSERT OR REPLACE INTO {}({columns}) VALUES ({places})", definition.table)
 }
 
-fn links(values: &Values) -> BTreeSet<(&'static str, RecordId)> {
+/// What stands in the query table's row `n`, as [`row_values`] gives it; nothing where there is no row.
+pub(crate) fn stored_row(conn: &Connection, n: i64, definition: &Definition) -> Result<Vec<Sql>> {
+    let columns: Vec<&str> = ["sort", "letter"].into_iter().chain(definition.columns()).collect();
+    let sql = format!("SELECT {} FROM {} WHERE n = ?1", columns.join(", "), definition.table);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|at| row.get(at)).collect();
+    Ok(statement.query_row([n], read).optional()?.unwrap_or_default())
+}
+
+/// The links that stand in the store for row `n`.
+pub(crate) fn stored_links(conn: &Connection, n: i64) -> Result<BTreeSet<(String, RecordId)>> {
+    let mut statement = conn.prepare_cached("SELECT field, target FROM link WHERE n = ?1")?;
+    let links = statement.query_map([n], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let links = links.collect::<rusqlite::Result<Vec<(String, Vec<u8>)>>>()?.into_iter();
+    Ok(links.map(|(field, target)| (field, RecordId::from_slice(&target).unwrap_or_default())).collect())
+}
+
+/// The links that a record's values hold, with the fields that hold them.
+pub(crate) fn links(values: &Values) -> BTreeSet<(String, RecordId)> {
     let mut links = BTreeSet::new();
     for (field, value) in values.iter().filter(|(field, _)| field.links) {
         if let FieldValue::Set(members) = value {
             for member in members {
                 let target = member.parse::<RecordLink>().map(|link| link.id).or_else(|_| member.parse::<RecordId>());
-                links.extend(target.ok().map(|target| (field.name, target)));
+                links.extend(target.ok().map(|target| (field.name.to_owned(), target)));
             }
         }
     }

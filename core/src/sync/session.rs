@@ -238,7 +238,7 @@ impl Session {
     /// [`Error::Invalid`] for a URL that is none; [`Error::Busy`] as for [`Session::sync`].
     pub fn join(book: &Arc<Book>, url: &str, code: &str, device_name: &str) -> Result<Self> {
         let url = url.trim().trim_end_matches('/');
-        if !(url.starts_with("http://") || url.starts_with("https://")) || url.len() > 500 || url.contains(char::is_whitespace) {
+        if !is_address(url) {
             return Err(Error::invalid("url", ProblemCode::Format));
         }
         let code = code.trim();
@@ -459,6 +459,19 @@ impl Session {
         self.state = State::Over;
         Step::End(end(self.report))
     }
+}
+
+/// Whether a text is where a server could be, as far as that can be told here: a scheme, a host, perhaps a port and a path.
+fn is_address(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, after)) => (host, (!after.is_empty()).then(|| after.strip_prefix(':').unwrap_or_default())),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_plain = |text: &str| !text.contains(|at: char| at.is_whitespace() || at.is_control() || "?#@\\".contains(at));
+    url.len() <= 500 && !host.is_empty() && is_plain(url) && port.is_none_or(is_port)
 }
 
 impl Drop for Session {

@@ -65,9 +65,14 @@ pub enum Fault {
     /// A number that the workspace has not given.
     #[error("number {0} was never given")]
     Number(u64),
-    /// The running hash is missing where changes are.
-    #[error("the chain has a gap at number {0}")]
-    Gap(u64),
+    /// The running hash is missing, for one number or several in a row.
+    #[error("the chain has a gap {}", numbers(*first, *last))]
+    Gap {
+        /// The first number that lacks it.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
     /// The running hash does not follow from the one before and the changes.
     #[error("the chain at number {0} does not follow from its changes")]
     Chain(u64),
@@ -171,13 +176,13 @@ fn feed(view: &dyn View) -> Result<Vec<Fault>> {
             faults.push(Fault::Number(group.seq));
             return Ok(());
         }
-        faults.extend((next..group.seq).map(Fault::Gap));
+        faults.extend(gap(next, group.seq));
         if next != group.seq {
             before = None;
         }
         next = group.seq + 1;
         let Some(chain) = group.chain else {
-            faults.push(Fault::Gap(group.seq));
+            faults.extend(gap(group.seq, next));
             before = None;
             return Ok(());
         };
@@ -189,6 +194,15 @@ fn feed(view: &dyn View) -> Result<Vec<Fault>> {
         before = Some(chain);
         Ok(())
     })?;
-    faults.extend((next..=workspace.seq).map(Fault::Gap));
+    faults.extend(gap(next, workspace.seq.saturating_add(1)));
     Ok(faults)
+}
+
+/// The numbers from `first` up to `end`, without it.
+fn gap(first: u64, end: u64) -> Option<Fault> {
+    (first < end).then(|| Fault::Gap { first, last: end - 1 })
+}
+
+fn numbers(first: u64, last: u64) -> String {
+    if first == last { format!("at number {first}") } else { format!("from number {first} to {last}") }
 }
