@@ -79,3 +79,21 @@ fn a_book_of_one_firm_that_is_invited_by_another_is_told_to_use_a_folder_of_its_
     assert_eq!(code, "other_workspace");
     assert!(message.contains("--store"), "{message}");
 }
+
+#[test]
+fn an_undo_that_leaves_a_whole_record_alone_says_so_of_the_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::with_people(&dir.path().join("server"), WORKSPACE, &["Anna", "Boris"]);
+    let desk = |person: &str| Desk::joined(&dir.path().join(person), &server, WORKSPACE, person);
+    let (anna, boris) = (desk("Anna"), desk("Boris"));
+    let added = anna.json(&["contact", "add", "Petrov"]);
+    let contact = added["id"].as_str().unwrap();
+    anna.json(&["sync"]);
+    boris.json(&["sync"]);
+    boris.json(&["contact", "edit", contact, "--owner", "me"]);
+    boris.json(&["sync"]);
+    anna.json(&["sync"]);
+    let undone = says(&anna, &["undo"]);
+    assert_eq!(undone, "Nothing was taken back.\nLeft whole: Petrov, which is somebody else's now.\n");
+    assert_eq!(anna.json(&["contact", "list"])["items"].as_array().unwrap().len(), 1);
+}

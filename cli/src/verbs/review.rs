@@ -264,6 +264,7 @@ pub(super) fn undo(run: &Run<'_>, action: Option<&str>) -> Outcome {
             let skipped = |skipped: &roadbook_core::book::Skipped| {
                 json!({
                     "record": link_json(skipped.record),
+                    "whole": skipped.whole,
                     "field": skipped.field.as_str(),
                     "author": people.author_json(&skipped.author),
                     "at_ms": skipped.at_ms,
@@ -278,7 +279,10 @@ pub(super) fn undo(run: &Run<'_>, action: Option<&str>) -> Outcome {
         },
         |out| {
             const SHOWN: usize = 10;
-            writeln!(out, "Taken back in {}.", count(report.records.len() as u64, "record", "records"))?;
+            match report.records.len() as u64 {
+                0 => writeln!(out, "Nothing was taken back.")?,
+                records => writeln!(out, "Taken back in {}.", count(records, "record", "records"))?,
+            }
             for record in report.records.iter().take(SHOWN) {
                 writeln!(out, "  {} {}", record.kind, headline(&book, record.id))?;
             }
@@ -287,10 +291,17 @@ pub(super) fn undo(run: &Run<'_>, action: Option<&str>) -> Outcome {
             }
             for skipped in &report.skipped {
                 let name = headline(&book, skipped.record.id);
+                if skipped.whole {
+                    writeln!(out, "Left whole: {name}, which is somebody else's now.")?;
+                    continue;
+                }
                 let who = people.author(&skipped.author);
                 writeln!(out, "Left as it is: {} of {name}, changed since by {who}.", field_name(&skipped.field))?;
             }
-            Ok(writeln!(out, "To do it again: roadbook undo {}", report.action)?)
+            if !report.records.is_empty() {
+                writeln!(out, "To do it again: roadbook undo {}", report.action)?;
+            }
+            Ok(())
         },
     )
 }
