@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use roadbook_core::Error;
@@ -164,6 +166,98 @@ fn the_command_line_leaves_nothing_outside_the_book_and_no_temporary_file() {
     assert_no_trace_in(&home);
     assert_eq!(names(&home), ["book", "book.key"]);
     assert!(names(&temporary).is_empty());
+}
+
+/// Runs a command with dumps of its memory allowed, as far as this machine allows them, in a folder for them.
+#[cfg(unix)]
+fn with_dumps_allowed(command: &Command, folder: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#"ulimit -c unlimited 2>/dev/null || ulimit -c "$(ulimit -H -c)"; exec "$0" "$@""#])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.current_dir(folder);
+    shell
+}
+
+#[cfg(unix)]
+fn abort(process: u32) {
+    let asked = Command::new("sh").arg("-c").arg(format!("kill -ABRT {process}")).status().unwrap();
+    assert!(asked.success(), "the process was gone already");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_crash_writes_no_memory_to_the_disk_and_leaves_nothing_beside_the_book() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    const SIGABRT: i32 = 6;
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let folders = ["work", "temporary", "cache", "config", "data", "state"].map(|name| dir.path().join(name));
+    for folder in folders.iter().chain([&home]) {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let [work, temporary, cache, config, data, state] = &folders;
+    let desk = Desk::at(&home);
+    desk.json(&["init"]);
+
+    let mut import = desk.command(&["import", "-"]);
+    import.env("HOME", &home).env("TMPDIR", temporary).env("SQLITE_TMPDIR", temporary);
+    for (variable, folder) in
+        [("XDG_CACHE_HOME", cache), ("XDG_CONFIG_HOME", config), ("XDG_DATA_HOME", data), ("XDG_STATE_HOME", state)]
+    {
+        import.env(variable, folder);
+    }
+    let mut import = with_dumps_allowed(&import, work).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut input = import.stdin.take().unwrap();
+    for number in 0..250 {
+        write!(input, "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:{WORD} {number}\r\nTEL:+49{DIGITS}\r\nEND:VCARD\r\n").unwrap();
+    }
+    // It has two batches in the book, half a one in its memory, and waits for more.
+    while desk.json(&["status"])["records"] != 200 {
+        assert!(import.try_wait().unwrap().is_none(), "the import ended by itself");
+        std::thread::yield_now();
+    }
+    abort(import.id());
+    let end = import.wait().unwrap();
+    assert_eq!((end.signal(), end.core_dumped()), (Some(SIGABRT), false));
+
+    assert_eq!(names(&home), ["book", "book.key"]);
+    assert_no_trace_in(&home);
+    for folder in &folders {
+        assert!(names(folder).is_empty(), "{}", folder.display());
+    }
+    desk.assert_sound();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_list_of_processes_shows_a_code_that_is_typed_or_lies_in_a_file() {
+    const CODE: &str = "7VVG-SAY2-NGDT-6NZQ-THT9";
+    let dir = tempfile::tempdir().unwrap();
+    let desk = Desk::at(dir.path());
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    std::fs::write(desk.path("code"), CODE).unwrap();
+    for given in [["--invite", "-"], ["--invite-file", "code"]] {
+        let join = [&["join", &url][..], &given].concat();
+        let mut join = desk.command(&join).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        writeln!(join.stdin.take().unwrap(), "{CODE}").unwrap();
+        // It has read the code, and waits for an answer to its first request.
+        let (_waits, _) = silent.accept().unwrap();
+        let shown = std::fs::read(format!("/proc/{}/cmdline", join.id())).unwrap();
+        let shown = String::from_utf8_lossy(&shown);
+        assert!(shown.contains(given[0]) && !shown.contains("7VVG") && !shown.contains("THT9"), "{shown}");
+        join.kill().unwrap();
+        join.wait().unwrap();
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
     let done = match cli.verb {
         Verb::Init { region } => start::init(&run, region.as_deref()),
         Verb::Join { url, invite, invite_file, device_name, region } => {
-            sync::code(invite, invite_file).and_then(|code| sync::join(&run, &url, &code, device_name, region.as_deref()))
+            sync::code(&run, invite, invite_file).and_then(|code| sync::join(&run, &url, &code, device_name, region.as_deref()))
         }
         Verb::Sync { deadline } => sync::sync(&run, deadline),
         Verb::Status => sync::status(&run),

@@ -1,6 +1,6 @@
 //! Joining a workspace, syncing, and how this device stands.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,23 +19,26 @@ use crate::store::StoreError;
 const MAX_CODE: u64 = 1000;
 
 /// The code of an invitation, from where its user gave it.
-pub(super) fn code(typed: Option<String>, file: Option<PathBuf>) -> Outcome<String> {
-    let read = |source: &mut dyn std::io::Read, name: &dyn std::fmt::Display| {
-        let mut text = String::new();
-        std::io::Read::take(source, MAX_CODE)
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::io(format!("cannot read the invitation from {name}"), &error))?;
-        Ok(text.trim().to_owned())
-    };
+pub(super) fn code(run: &Run<'_>, typed: Option<String>, file: Option<PathBuf>) -> Outcome<String> {
+    let failed = |name: &dyn std::fmt::Display, error| Failure::io(format!("cannot read the invitation from {name}"), &error);
+    let mut text = String::new();
     match (typed, file) {
-        (Some(dash), _) if dash == "-" => read(&mut std::io::stdin().lock(), &"standard input"),
-        (Some(typed), _) => Ok(typed),
-        (None, Some(path)) => {
-            let failed = |error| Failure::io(format!("cannot read the invitation from {}", path.display()), &error);
-            read(&mut std::fs::File::open(&path).map_err(failed)?, &path.display())
+        (Some(dash), _) if dash == "-" => {
+            let input = std::io::stdin().lock();
+            if input.is_terminal() {
+                run.say.remark("Type the code of the invitation, and Enter:");
+            }
+            // One line: whoever types it does not end the input.
+            input.take(MAX_CODE).read_line(&mut text).map_err(|error| failed(&"standard input", error))?;
         }
-        (None, None) => Ok(String::new()),
+        (Some(typed), _) => text = typed,
+        (None, Some(path)) => {
+            let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_CODE).read_to_string(&mut text));
+            read.map_err(|error| failed(&path.display(), error))?;
+        }
+        (None, None) => {}
     }
+    Ok(text.trim().to_owned())
 }
 
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
