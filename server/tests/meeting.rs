@@ -278,6 +278,25 @@ fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
 }
 
 #[test]
+fn a_record_that_came_damaged_is_forgotten_when_the_server_lost_it() {
+    let world = World::new(75);
+    let mut server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    let backup = back_up(&mut server);
+    contact(&anna, "Ackermann");
+    done(server.sync(&anna));
+    let conn = rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap();
+    conn.execute("UPDATE doc SET bytes = x'00'", []).unwrap();
+    drop(conn);
+    done(server.sync(&boris));
+    assert_eq!(boris.book.status().unwrap().unreadable, 1);
+    put_back(&mut server, &backup);
+    done(server.sync(&boris));
+    let status = boris.book.status().unwrap();
+    assert_eq!((status.unreadable, status.state_hash), (0, server.summary().state_hash));
+}
+
+#[test]
 fn a_refused_edit_on_what_another_device_wrote_is_shown_after_the_server_lost_both() {
     let world = World::new(74);
     let mut server = Server::new(&world);

@@ -103,6 +103,8 @@ impl Book {
         self.write(|tx| {
             Meta::Epoch.clear(tx.sql)?;
             Meta::Cursor.clear(tx.sql)?;
+            // All of it comes again, but for what the server does not have any more: that would stay for ever.
+            tx.sql.execute("DELETE FROM quarantine", [])?;
             let mut after = if planted(Plant::EpochForgets) { i64::MAX } else { 0 };
             loop {
                 let batch = StoredDoc::after(tx.sql, after, 500)?;
