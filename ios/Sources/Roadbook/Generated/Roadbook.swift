@@ -5972,8 +5972,8 @@ public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
 
 
 /**
- * A field that an undo left alone. The field `owner` stands for the whole of a record that is somebody else's now, where the
- * role does not allow to delete it or to bring it back.
+ * What an undo left alone: a field, or a whole record that is somebody else's now, where the role does not allow to delete it or
+ * to bring it back.
  */
 public struct SkippedField: Equatable, Hashable {
     /**
@@ -5981,9 +5981,13 @@ public struct SkippedField: Equatable, Hashable {
      */
     public var record: RecordLink
     /**
-     * The field.
+     * The field; the owner where it is the whole record.
      */
     public var field: FieldId
+    /**
+     * Whether the record was left as it is with all its fields.
+     */
+    public var whole: Bool
     /**
      * Who changed it since.
      */
@@ -6000,8 +6004,11 @@ public struct SkippedField: Equatable, Hashable {
          * The record.
          */record: RecordLink, 
         /**
-         * The field.
+         * The field; the owner where it is the whole record.
          */field: FieldId, 
+        /**
+         * Whether the record was left as it is with all its fields.
+         */whole: Bool, 
         /**
          * Who changed it since.
          */author: Author, 
@@ -6010,6 +6017,7 @@ public struct SkippedField: Equatable, Hashable {
          */atMs: Int64) {
         self.record = record
         self.field = field
+        self.whole = whole
         self.author = author
         self.atMs = atMs
     }
@@ -6032,6 +6040,7 @@ public struct FfiConverterTypeSkippedField: FfiConverterRustBuffer {
             try SkippedField(
                 record: FfiConverterTypeRecordLink.read(from: &buf), 
                 field: FfiConverterTypeFieldId.read(from: &buf), 
+                whole: FfiConverterBool.read(from: &buf), 
                 author: FfiConverterTypeAuthor.read(from: &buf), 
                 atMs: FfiConverterInt64.read(from: &buf)
         )
@@ -6040,6 +6049,7 @@ public struct FfiConverterTypeSkippedField: FfiConverterRustBuffer {
     public static func write(_ value: SkippedField, into buf: inout [UInt8]) {
         FfiConverterTypeRecordLink.write(value.record, into: &buf)
         FfiConverterTypeFieldId.write(value.field, into: &buf)
+        FfiConverterBool.write(value.whole, into: &buf)
         FfiConverterTypeAuthor.write(value.author, into: &buf)
         FfiConverterInt64.write(value.atMs, into: &buf)
     }
