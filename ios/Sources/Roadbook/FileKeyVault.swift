@@ -25,29 +25,42 @@ public struct FileKeyVault: KeyVault {
             } catch {
                 throw BookError.File(what: "cannot create the folder of the key")
             }
-            return Vault(
-                key: try Self.kept(key, Self.keyBytes),
-                incarnation: try Self.kept(incarnation, Self.incarnationBytes)
-            )
+            return try vault(Self.bytes(of: key) ?? Self.kept(key, Self.keyBytes))
         }
     }
 
     /// See ``KeyVault/open()``.
     public func open() async throws -> Vault {
         try await Self.lane.run {
-            guard let bytes = Self.bytes(of: key, Self.keyBytes) else { throw BookError.KeyLost }
-            return Vault(key: bytes, incarnation: try Self.kept(incarnation, Self.incarnationBytes))
+            guard let bytes = try Self.bytes(of: key) else { throw BookError.KeyLost }
+            return try vault(bytes)
         }
     }
 
-    private static func bytes(of file: URL, _ count: Int) -> Data? {
-        guard let bytes = try? Data(contentsOf: file), bytes.count == count else { return nil }
-        return bytes
+    private func vault(_ secret: Data) throws -> Vault {
+        guard secret.count == Self.keyBytes else { throw BookError.KeyLost }
+        if let own = try Self.bytes(of: incarnation) {
+            if own.count == Self.incarnationBytes { return Vault(key: secret, incarnation: own) }
+            // As good as missing, and no secret that anything was encrypted with. Where it stays, the next step says so.
+            unlink(incarnation.path)
+        }
+        return Vault(key: secret, incarnation: try Self.kept(incarnation, Self.incarnationBytes))
     }
 
-    /// What the file holds, or new random bytes that it holds from now on. A file that is there is never overwritten.
+    /// What the file holds; `nil` where there is no file.
+    private static func bytes(of file: URL) throws -> Data? {
+        do {
+            return try Data(contentsOf: file)
+        } catch CocoaError.fileReadNoSuchFile {
+            return nil
+        } catch {
+            throw BookError.KeyUnavailable
+        }
+    }
+
+    /// New random bytes that the file holds from now on, or those that somebody else put there meanwhile. A file that is there is
+    /// never overwritten.
     private static func kept(_ file: URL, _ count: Int) throws -> Data {
-        if let bytes = bytes(of: file, count) { return bytes }
         var random = SystemRandomNumberGenerator()
         let bytes = Data((0..<count).map { _ in UInt8.random(in: .min ... .max, using: &random) })
         let cannot = BookError.File(what: "cannot keep the key in \(file.lastPathComponent)")
@@ -60,7 +73,7 @@ public struct FileKeyVault: KeyVault {
         let synced = fsync(descriptor)
         guard close(descriptor) == 0, written == count, synced == 0 else { throw cannot }
         _ = link(beside.path, file.path)
-        guard let bytes = Self.bytes(of: file, count) else { throw cannot }
+        guard let bytes = try Self.bytes(of: file), bytes.count == count else { throw cannot }
         return bytes
     }
 
