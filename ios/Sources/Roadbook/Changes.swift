@@ -107,7 +107,9 @@ final class Observers: Sendable {
             }
             state.signals[state.last] = signal
             if state.looking == nil {
-                state.looking = Self.look(book.core, book.lanes)
+                state.looking = Self.look(every: .seconds(1)) { [core = book.core, writes = book.lanes.writes] in
+                    try await writes.run { try core.noticeOtherProcesses() }
+                }
             }
             return state.last
         }
@@ -133,11 +135,17 @@ final class Observers: Sendable {
         }
     }
 
-    private static func look(_ core: BlockingBook, _ lanes: Lanes) -> Task<Void, Never> {
+    /// Looks again and again, until it is cancelled or the book is closed.
+    static func look(every pause: Duration, _ look: @escaping @Sendable () async throws -> Void) -> Task<Void, Never> {
         Task(priority: .utility) {
-            // Ends when it is cancelled, or when the book is closed.
-            while (try? await Task.sleep(for: .seconds(1))) != nil {
-                guard (try? await lanes.writes.run { try core.noticeOtherProcesses() }) != nil else { return }
+            while (try? await Task.sleep(for: pause)) != nil {
+                do {
+                    try await look()
+                } catch BookError.Closed {
+                    return
+                } catch {
+                    // A busy store is asked again.
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
 import Foundation
-import Roadbook
+@testable import Roadbook
 import Testing
 
 @Suite struct ChangeTests {
@@ -82,5 +82,15 @@ import Testing
         _ = try await other.savedContact("A")
         #expect(await notices.next() == ChangeNotice(kinds: [.contact], records: nil))
         #expect(try await book.contacts().items.count == 1)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func theLookAtOtherProcessesGoesOnAfterAFailure() async throws {
+        let looks = Counter()
+        let looking = Observers.look(every: .milliseconds(1)) {
+            looks.add()
+            throw looks.count < 5 ? BookError.Busy : BookError.Closed
+        }
+        await looking.value
+        #expect(looks.count == 5)
     }
 }
