@@ -6,7 +6,7 @@ import Foundation
 /// and block neither the caller's thread nor Swift's concurrency pool. Reading never waits for writing.
 ///
 /// Calls throw ``BookError`` and nothing else, each case of which is a decision for the app. After ``shutdown()`` they throw
-/// ``BookError/Closed``. A read that is waiting for its turn when its task is cancelled throws ``BookError/Cancelled``; a
+/// ``BookError/Closed``. A read whose task is cancelled before its turn comes is not done and throws ``BookError/Cancelled``; a
 /// save is finished, whatever happens to its task.
 public final class Book: Sendable {
     let core: BlockingBook
@@ -14,6 +14,8 @@ public final class Book: Sendable {
     let observers: Observers
     /// The sync that is under way; while it is held, no other one of this book can begin.
     let syncing = Locked<SyncSession?>(nil)
+    /// Checking what came with a sync.
+    let verification: Verification
 
     /// Makes a new book in a folder, which is created where it is missing.
     ///
@@ -51,6 +53,7 @@ public final class Book: Sendable {
         self.core = core
         self.lanes = lanes
         observers = Observers()
+        verification = Verification(core, lanes.long)
     }
 
     /// Ends long work, which rolls back, and closes the store. Returns when the store is closed, so that an app that is about
@@ -66,6 +69,7 @@ public final class Book: Sendable {
     /// As ``shutdown()``, on the caller's thread.
     func close() {
         observers.end()
+        verification.end()
         core.shutdown()
         // The store is closed; a sync that waits for its server still holds a lock on a file, which goes with its session.
         lanes.writes.drain()
@@ -74,6 +78,7 @@ public final class Book: Sendable {
 
     deinit {
         observers.end()
+        verification.end()
         // Closing waits for the disk, which no thread of the app should.
         lanes.closing.later { [core] in core.shutdown() }
     }
@@ -82,8 +87,14 @@ public final class Book: Sendable {
         _ work: @escaping @Sendable (BlockingBook) throws -> Value
     ) async throws -> Value {
         if Task.isCancelled { throw BookError.Cancelled }
-        return try await lanes.reads.run { [core] in
-            try work(core)
+        let cancelled = Locked(false)
+        return try await withTaskCancellationHandler {
+            try await lanes.reads.run { [core] in
+                if cancelled.withLock({ $0 }) { throw BookError.Cancelled }
+                return try work(core)
+            }
+        } onCancel: {
+            cancelled.withLock { $0 = true }
         }
     }
 

@@ -1,6 +1,7 @@
 /// How the book stands, and its repair.
 extension Book {
-    /// How this device stands: what is on no other device yet, what was refused, what is in conflict.
+    /// How this device stands: what is on no other device yet, what was refused, what is in conflict. Its `disputed` counts what
+    /// ``disputed(limit:)`` lists.
     public func status() async throws -> Status {
         try await read { try $0.status() }
     }
@@ -31,9 +32,11 @@ extension Book {
         try await long { try $0.rebuild() }
     }
 
-    /// Checks some documents that came from the server and were never opened; returns how many are left. For idle time.
+    /// Opens at most `limit` records that came whole from the server and were never opened; returns how many are left. With none
+    /// left, every conflict is known. The book does it by itself after each sync; an app that syncs in the background and ends
+    /// at once may call it until nothing is left.
     @discardableResult
     public func verifySome(limit: Int) async throws -> UInt64 {
-        try await long { try $0.verifySome(limit: UInt32(clamping: limit)) }
+        try await long { try $0.verifySome(limit: rows(limit)) }
     }
 }

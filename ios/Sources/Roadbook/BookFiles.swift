@@ -10,7 +10,9 @@ public struct ImportProgress: Sendable, Hashable {
 
 /// Contacts in from files, and out again.
 extension Book {
-    /// Takes the contacts of a vCard file. A broken card is reported and the rest is taken. The same file again adds nothing.
+    /// Takes the contacts of a vCard file. What is left out is reported, and the rest is taken: a broken card, a card of a person
+    /// who was erased, of a record of another kind, and of a contact that the role does not allow to bring back. The same
+    /// file again adds nothing.
     ///
     /// National phone numbers are read as dialled in `region` (ISO 3166-1, two letters), or in the book's where it is nil.
     ///

@@ -1,4 +1,4 @@
-/// Lists and search.
+/// Lists and search. `limit` is cut to 1…1000.
 extension Book {
     /// Contacts, a page at a time; `after` is the `next` of the page before.
     public func contacts(
@@ -7,7 +7,7 @@ extension Book {
         after: String? = nil,
         limit: Int = 50
     ) async throws -> ContactPage {
-        try await read { try $0.contacts(filter: filter, sort: sort, after: after, limit: UInt32(clamping: limit)) }
+        try await read { try $0.contacts(filter: filter, sort: sort, after: after, limit: rows(limit)) }
     }
 
     /// Deals, a page at a time, as ``contacts(_:sort:after:limit:)``.
@@ -17,7 +17,7 @@ extension Book {
         after: String? = nil,
         limit: Int = 50
     ) async throws -> DealPage {
-        try await read { try $0.deals(filter: filter, sort: sort, after: after, limit: UInt32(clamping: limit)) }
+        try await read { try $0.deals(filter: filter, sort: sort, after: after, limit: rows(limit)) }
     }
 
     /// Tasks, a page at a time, as ``contacts(_:sort:after:limit:)``.
@@ -27,11 +27,14 @@ extension Book {
         after: String? = nil,
         limit: Int = 50
     ) async throws -> TaskPage {
-        try await read { try $0.tasks(filter: filter, sort: sort, after: after, limit: UInt32(clamping: limit)) }
+        try await read { try $0.tasks(filter: filter, sort: sort, after: after, limit: rows(limit)) }
     }
 
     /// Records of any kind that a text finds.
     public func search(_ text: String, limit: Int = 50) async throws -> [Found] {
-        try await read { try $0.search(text: text, limit: UInt32(clamping: limit)) }
+        try await read { try $0.search(text: text, limit: rows(limit)) }
     }
 }
+
+/// A count of rows as the core takes it: no list is asked for nothing.
+func rows(_ limit: Int) -> UInt32 { UInt32(clamping: max(limit, 1)) }

@@ -18,6 +18,9 @@ final class Lane: Sendable {
         }
     }
 
+    /// How many calls wait for their turn.
+    var waiting: Int { max(queue.operationCount - queue.maxConcurrentOperationCount, 0) }
+
     /// Does `work` some time, for nobody.
     func later(_ work: @escaping @Sendable () -> Void) {
         queue.addOperation(work)

@@ -7,6 +7,9 @@ extension Book {
     /// How it ended is the result and not an error: see ``SyncEnd``. After the deadline, or when the task is cancelled, it ends
     /// at the next page with `more` or `stopped`; nothing is lost, and the next sync goes on from there.
     ///
+    /// When it is over, the records that came are checked in the background, in small portions, until another sync begins or the
+    /// book is shut down.
+    ///
     /// - Throws: ``BookError/Busy`` while another process or task syncs this book.
     public func sync(
         deadline: Duration? = nil,
@@ -37,8 +40,13 @@ extension Book {
             let session = try begin(core)
             syncing.withLock { $0 = session }
         }
-        // Another sync can begin only when the session is let go.
-        defer { syncing.withLock { $0 = nil } }
+        verification.stop()
+        defer {
+            // Another sync can begin only when the session is let go.
+            syncing.withLock { $0 = nil }
+            // However it ended: its pages are committed, and an earlier one's may have been left unchecked by a killed app.
+            verification.start()
+        }
         return try await exchange(transport)
     }
 
@@ -83,6 +91,11 @@ extension SyncEnd {
 }
 
 extension Duration {
+    var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+
     fileprivate var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)

@@ -9,19 +9,21 @@ public final class URLSessionTransport: Transport {
     public static let shared = URLSessionTransport()
 
     private let session: URLSession
+    private let total: Duration
     private let receiver = Receiver()
 
     /// A transport with connections of its own. `timeout` is how long an answer may stall, `total` how long it may take.
     public init(timeout: Duration = .seconds(30), total: Duration = .seconds(300)) {
         let configuration = URLSessionConfiguration.ephemeral
-        configuration.timeoutIntervalForRequest = TimeInterval(timeout.components.seconds)
-        configuration.timeoutIntervalForResource = TimeInterval(total.components.seconds)
+        configuration.timeoutIntervalForRequest = timeout.inSeconds
+        configuration.timeoutIntervalForResource = total.inSeconds
         configuration.requestCachePolicy = .reloadIgnoringLocalCacheData
         configuration.urlCache = nil
         configuration.urlCredentialStorage = nil
         configuration.httpCookieStorage = nil
         configuration.httpCookieAcceptPolicy = .never
         configuration.httpShouldSetCookies = false
+        self.total = total
         session = URLSession(configuration: configuration, delegate: receiver, delegateQueue: nil)
     }
 
@@ -39,13 +41,20 @@ public final class URLSessionTransport: Transport {
         post.setValue(request.contentType, forHTTPHeaderField: "Accept")
         post.setValue(request.authorization, forHTTPHeaderField: "Authorization")
         let task = session.dataTask(with: post)
+        // By a clock of its own: Foundation on Linux has no bound for the whole.
+        let bound = Task { [receiver, total] in
+            if (try? await Task.sleep(for: total)) != nil { receiver.giveUp(task) }
+        }
+        defer { bound.cancel() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 receiver.expect(task, continuation)
+                // Cancelled before it was expected: the end of the task may have come already, and found nobody.
+                if Task.isCancelled { receiver.giveUp(task) }
                 task.resume()
             }
         } onCancel: {
-            task.cancel()
+            receiver.giveUp(task)
         }
     }
 }
@@ -62,6 +71,12 @@ private final class Receiver: NSObject, URLSessionDataDelegate, Sendable {
 
     func expect(_ task: URLSessionTask, _ continuation: CheckedContinuation<HTTPAnswer?, Never>) {
         arrivals.withLock { $0[task.taskIdentifier] = Arrival(continuation: continuation) }
+    }
+
+    /// Answers with nothing, if nothing has been answered yet, and ends the task.
+    func giveUp(_ task: URLSessionTask) {
+        arrivals.withLock { $0.removeValue(forKey: task.taskIdentifier) }?.continuation.resume(returning: nil)
+        task.cancel()
     }
 
     func urlSession(

@@ -1,14 +1,15 @@
 import Foundation
 @testable import Roadbook
 
-/// A server of this machine that gives the same answer to every request, byte for byte, and keeps what it was sent.
+/// A server of this machine that gives the same answer to every request, byte for byte, and keeps what it was sent. A dripping
+/// one goes on with a byte now and then, until it is stopped or nobody listens.
 final class LoopbackServer: Sendable {
     private let heard = Locked<[String]>([])
     private let stopped = Locked(false)
     private let ended = DispatchSemaphore(value: 0)
     let port: UInt16
 
-    init(answering answer: Data) throws {
+    init(answering answer: Data, dripping: Bool = false) throws {
         #if canImport(Glibc)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         #else
@@ -34,7 +35,11 @@ final class LoopbackServer: Sendable {
                 guard connection >= 0 else { continue }
                 let request = Self.request(connection)
                 heard.withLock { $0.append(request) }
-                Self.send(answer, connection)
+                var heard = Self.send(answer, connection)
+                while dripping, heard, !stopped.withLock({ $0 }) {
+                    usleep(20_000)
+                    heard = Self.send(Data([0]), connection)
+                }
                 close(connection)
             }
             // By the thread that listens: the number may be another server's a moment later.
@@ -73,7 +78,8 @@ final class LoopbackServer: Sendable {
         }
     }
 
-    private static func send(_ answer: Data, _ connection: Int32) {
+    /// Whether all of it went.
+    private static func send(_ answer: Data, _ connection: Int32) -> Bool {
         #if canImport(Glibc)
         let flags = Int32(MSG_NOSIGNAL)
         #else
@@ -81,7 +87,7 @@ final class LoopbackServer: Sendable {
         var on: Int32 = 1
         setsockopt(connection, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
         #endif
-        answer.withUnsafeBytes { bytes in
+        return answer.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
                 let part = UnsafeRawBufferPointer(rebasing: rest)
@@ -90,9 +96,10 @@ final class LoopbackServer: Sendable {
                 #else
                 let sent = Darwin.send(connection, part.baseAddress, part.count, flags)
                 #endif
-                guard sent > 0 else { return }
+                guard sent > 0 else { return false }
                 rest = rest.dropFirst(sent)
             }
+            return true
         }
     }
 }

@@ -1,6 +1,6 @@
 import Dispatch
 import Foundation
-import Roadbook
+@testable import Roadbook
 import Testing
 
 @Suite struct ThreadTests {
@@ -78,6 +78,33 @@ import Testing
             try await group.waitForAll()
         }
         #expect(try await book.contacts().items.count == 21)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aReadThatIsCancelledBeforeItsTurnIsNotDone() async throws {
+        let folder = try Folder()
+        let book = try await folder.create()
+        let (gate, blocked, done) = (DispatchSemaphore(value: 0), Counter(), Counter())
+        // As many as are read at a time.
+        let readers = (0..<4).map { _ in
+            Task {
+                try await book.read { _ in
+                    blocked.add()
+                    gate.wait()
+                }
+            }
+        }
+        #expect(await eventually { blocked.count == readers.count })
+        let queued = (0..<10).map { _ in
+            Task { try await book.read { _ in done.add() } }
+        }
+        #expect(await eventually { book.lanes.reads.waiting == queued.count })
+        for task in queued { task.cancel() }
+        for _ in readers { gate.signal() }
+        for task in queued {
+            await #expect(throws: BookError.Cancelled) { try await task.value }
+        }
+        for reader in readers { try await reader.value }
+        #expect(done.count == 0)
     }
 
     @Test func aCancelledReadIsNotDoneAndACancelledSaveIs() async throws {

@@ -54,6 +54,27 @@ import Testing
         #expect(await transport.post(request(server.url("/"))) == nil)
     }
 
+    @Test(.timeLimit(.minutes(1))) func anAnswerInDropsIsGivenUpAfterTheTotal() async throws {
+        let head = Data("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".utf8)
+        let server = try LoopbackServer(answering: head, dripping: true)
+        defer { server.stop() }
+        let impatient = URLSessionTransport(timeout: .seconds(30), total: .milliseconds(300))
+        #expect(await impatient.post(request(server.url("/"))) == nil)
+        #expect(server.requests.count == 1)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func cancellingAtAnyMomentEndsTheRequest() async throws {
+        let head = Data("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".utf8)
+        let server = try LoopbackServer(answering: head, dripping: true)
+        defer { server.stop() }
+        for turn in 0..<300 {
+            let posting = Task { await transport.post(request(server.url("/"))) }
+            for _ in 0..<turn { await Task.yield() }
+            posting.cancel()
+            #expect(await posting.value == nil)
+        }
+    }
+
     @Test(.timeLimit(.minutes(1))) func cancellingGivesNoAnswer() async throws {
         let silent = try LoopbackServer(answering: Data("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n".utf8))
         defer { silent.stop() }
