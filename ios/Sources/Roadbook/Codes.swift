@@ -12,7 +12,7 @@ public protocol Code: Sendable, Hashable {
 
 extension Stage: Code {
     /// The stages of the default pipeline, in order.
-    public static var known: [Stage] { [.new, .qualified, .proposal, .negotiation] }
+    public static var known: [Stage] { knownStages() }
 
     /// The stored code.
     public var code: String { stageCode(value: self) }
@@ -23,7 +23,7 @@ extension Stage: Code {
 
 extension Outcome: Code {
     /// The outcomes of a deal.
-    public static var known: [Outcome] { [.open, .won, .lost] }
+    public static var known: [Outcome] { knownOutcomes() }
 
     /// The stored code.
     public var code: String { outcomeCode(value: self) }
@@ -34,7 +34,7 @@ extension Outcome: Code {
 
 extension TaskStatus: Code {
     /// Where a task can stand.
-    public static var known: [TaskStatus] { [.open, .waiting, .done, .cancelled] }
+    public static var known: [TaskStatus] { knownTaskStatuses() }
 
     /// The stored code.
     public var code: String { taskStatusCode(value: self) }
@@ -45,7 +45,7 @@ extension TaskStatus: Code {
 
 extension Priority: Code {
     /// How much a task can matter.
-    public static var known: [Priority] { [.low, .normal, .high, .urgent] }
+    public static var known: [Priority] { knownPriorities() }
 
     /// The stored code.
     public var code: String { priorityCode(value: self) }
@@ -56,7 +56,7 @@ extension Priority: Code {
 
 extension ChannelKind: Code {
     /// The ways to reach somebody.
-    public static var known: [ChannelKind] { [.phone, .email, .url, .messenger] }
+    public static var known: [ChannelKind] { knownChannelKinds() }
 
     /// The stored code.
     public var code: String { channelKindCode(value: self) }

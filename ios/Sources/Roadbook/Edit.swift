@@ -19,6 +19,17 @@ extension TaskItem: Form {
     public var edit: Edit { .saveTask(record: self) }
 }
 
+extension EditsApplied {
+    /// The saved contacts, merged, in the order of their edits.
+    public var contacts: [Contact] { records.compactMap(\.contact) }
+
+    /// The saved deals, merged, in the order of their edits.
+    public var deals: [Deal] { records.compactMap(\.deal) }
+
+    /// The saved tasks, merged, in the order of their edits.
+    public var tasks: [TaskItem] { records.compactMap(\.task) }
+}
+
 extension Edit {
     /// Saves a record of any kind.
     public static func save(_ form: some Form) -> Edit { form.edit }

@@ -60,6 +60,8 @@ import Testing
             let unknown = Choice(code: "new one")
             #expect(unknown.code == "new one" && !Choice.known.contains(unknown))
         }
+        #expect(Stage.known.map(\.code) == ["new", "qualified", "proposal", "negotiation"])
+        #expect(Outcome.known == [.open, .won, .lost] && Priority.known == [.low, .normal, .high, .urgent])
         check(Stage.self)
         check(Outcome.self)
         check(TaskStatus.self)
