@@ -16,9 +16,9 @@ extension Book {
             return (page.items.map(\.id), page.next)
         }
         var all: [String: [JSON]] = ["contact": [], "deal": [], "task": []]
-        for id in contactIds { all["contact"]?.append(try await contact(id).json) }
-        for id in dealIds { all["deal"]?.append(try await deal(id).json) }
-        for id in taskIds { all["task"]?.append(try await task(id).json) }
+        for id in contactIds { all["contact"]?.append(try await contact(id).json.filled) }
+        for id in dealIds { all["deal"]?.append(try await deal(id).json.filled) }
+        for id in taskIds { all["task"]?.append(try await task(id).json.filled) }
         return JSON.object(all.mapValues(JSON.array)).written
     }
 
@@ -43,19 +43,19 @@ extension Contact {
         .object([
             "id": JSON(id.text),
             "deleted": JSON(deleted?.written),
-            "given_name": JSON(givenName.unlessEmpty),
-            "family_name": JSON(familyName.unlessEmpty),
-            "organization": JSON(organization.unlessEmpty),
-            "job_title": JSON(jobTitle.unlessEmpty),
+            "given_name": JSON(givenName),
+            "family_name": JSON(familyName),
+            "organization": JSON(organization),
+            "job_title": JSON(jobTitle),
             "owner": JSON(owner?.text),
             "tags": JSON(tags.sortedByBytes()),
             "channels": .object(Dictionary(uniqueKeysWithValues: channels.map { ($0.id.text, $0.json) })),
-            "middle_name": JSON(middleName.unlessEmpty),
-            "name_prefix": JSON(namePrefix.unlessEmpty),
-            "name_suffix": JSON(nameSuffix.unlessEmpty),
+            "middle_name": JSON(middleName),
+            "name_prefix": JSON(namePrefix),
+            "name_suffix": JSON(nameSuffix),
             "addresses": .object(Dictionary(uniqueKeysWithValues: addresses.map { ($0.id.text, $0.json) })),
             "birthday": JSON(birthday),
-            "card_note": JSON(cardNote.unlessEmpty),
+            "card_note": JSON(cardNote),
             "notes": JSON(notes),
             "x": x.json,
         ])
@@ -67,15 +67,15 @@ extension Deal {
         .object([
             "id": JSON(id.text),
             "deleted": JSON(deleted?.written),
-            "title": JSON(title.unlessEmpty),
+            "title": JSON(title),
             "value": JSON(value.map { "\($0.minor) \($0.currency)" }),
             "position": JSON("\(position.stage.code)/\(position.outcome.code)"),
             "close_date": JSON(closeDate),
             "owner": JSON(owner?.text),
-            "organization": JSON(organization.unlessEmpty),
+            "organization": JSON(organization),
             "tags": JSON(tags.sortedByBytes()),
             "contacts": JSON(contacts.map(\.text).sortedByBytes()),
-            "lost_reason": JSON(lostReason.unlessEmpty),
+            "lost_reason": JSON(lostReason),
             "notes": JSON(notes),
             "x": x.json,
         ])
@@ -87,7 +87,7 @@ extension TaskItem {
         .object([
             "id": JSON(id.text),
             "deleted": JSON(deleted?.written),
-            "title": JSON(title.unlessEmpty),
+            "title": JSON(title),
             "due": JSON(due?.written),
             "priority": JSON(priority.code),
             "status": JSON(status.code),
@@ -158,8 +158,4 @@ extension Due {
 extension RecordLink {
     /// `kind:id`.
     var written: String { "\(kind.name):\(id)" }
-}
-
-extension String {
-    fileprivate var unlessEmpty: String? { isEmpty ? nil : self }
 }

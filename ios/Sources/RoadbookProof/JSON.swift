@@ -18,6 +18,22 @@ enum JSON {
         self = .array(texts.map(JSON.text))
     }
 
+    /// Without the members that hold nothing: a dump does not tell a field that nobody filled from one that is newer than it.
+    var filled: JSON {
+        guard case .object(let members) = self else { return self }
+        return .object(members.filter { !$0.value.isEmpty })
+    }
+
+    private var isEmpty: Bool {
+        switch self {
+        case .null: true
+        case .flag, .number: false
+        case .text(let text): text.isEmpty
+        case .array(let items): items.isEmpty
+        case .object(let members): members.isEmpty
+        }
+    }
+
     var written: String {
         var out = ""
         write(to: &out)

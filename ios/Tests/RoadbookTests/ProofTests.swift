@@ -28,12 +28,9 @@ import Testing
         let sync = try await ok("sync")
         #expect(sync.hasPrefix("Rejoin requests=0 ") && sync.hasSuffix(" reason=NOT_JOINED"))
         let dump = try await ok("dump")
-        let deals = #"{"close_date":"2026-12-31","contacts":[],"deleted":null,"id":"\#(deal)","lost_reason":null,"notes":"a\nb","#
-            + #""organization":null,"owner":null,"position":"proposal/open","tags":["b+c"],"title":"Große Pumpen","#
-            + #""value":"100050 EUR","x":{}}"#
-        let tasks = #""task":[{"deleted":null,"due":null,"id":"\#(task)","links":["deal:\#(deal)"],"notes":"","owner":null,"#
-            + #""priority":"normal","status":"open","tags":[],"title":"Call","x":{}}]"#
-        #expect(dump.hasPrefix(#"{"contact":[{"addresses":{},"birthday":null,"card_note":null,"channels":{},"#))
+        let deals = #"{"close_date":"2026-12-31","id":"\#(deal)","notes":"a\nb","position":"proposal/open","tags":["b+c"],"#
+            + #""title":"Große Pumpen","value":"100050 EUR"}"#
+        let tasks = #""task":[{"id":"\#(task)","links":["deal:\#(deal)"],"priority":"normal","status":"open","title":"Call"}]"#
         #expect(dump.contains(deals) && dump.contains(tasks))
         _ = try await ok("open \(directory)")
         #expect(try await ok("dump") == dump)

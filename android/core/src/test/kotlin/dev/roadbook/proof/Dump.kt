@@ -37,9 +37,9 @@ internal suspend fun Book.dump(): String {
     }
     return json(
         mapOf(
-            "contact" to contacts.sortedBy { it.text }.map { contact(it).fields() },
-            "deal" to deals.sortedBy { it.text }.map { deal(it).fields() },
-            "task" to tasks.sortedBy { it.text }.map { task(it).fields() },
+            "contact" to contacts.sortedBy { it.text }.map { contact(it).fields().filled() },
+            "deal" to deals.sortedBy { it.text }.map { deal(it).fields().filled() },
+            "task" to tasks.sortedBy { it.text }.map { task(it).fields().filled() },
         ),
     )
 }
@@ -58,19 +58,19 @@ private suspend fun <I> everyId(page: suspend (deleted: Boolean, after: String?)
 private fun Contact.fields(): Map<String, Any?> = mapOf(
     "id" to id.text,
     "deleted" to deleted?.written(),
-    "given_name" to givenName.orNull(),
-    "family_name" to familyName.orNull(),
-    "organization" to organization.orNull(),
-    "job_title" to jobTitle.orNull(),
+    "given_name" to givenName,
+    "family_name" to familyName,
+    "organization" to organization,
+    "job_title" to jobTitle,
     "owner" to owner?.text,
     "tags" to tags.sortedWith(BY_BYTES),
     "channels" to channels.associate { it.id.text to it.fields() },
-    "middle_name" to middleName.orNull(),
-    "name_prefix" to namePrefix.orNull(),
-    "name_suffix" to nameSuffix.orNull(),
+    "middle_name" to middleName,
+    "name_prefix" to namePrefix,
+    "name_suffix" to nameSuffix,
     "addresses" to addresses.associate { it.id.text to it.fields() },
     "birthday" to birthday?.toString(),
-    "card_note" to cardNote.orNull(),
+    "card_note" to cardNote,
     "notes" to notes,
     "x" to x.written(),
 )
@@ -78,15 +78,15 @@ private fun Contact.fields(): Map<String, Any?> = mapOf(
 private fun Deal.fields(): Map<String, Any?> = mapOf(
     "id" to id.text,
     "deleted" to deleted?.written(),
-    "title" to title.orNull(),
+    "title" to title,
     "value" to value?.let { "${it.minor} ${it.currency}" },
     "position" to "${stageCode(position.stage)}/${outcomeCode(position.outcome)}",
     "close_date" to closeDate?.toString(),
     "owner" to owner?.text,
-    "organization" to organization.orNull(),
+    "organization" to organization,
     "tags" to tags.sortedWith(BY_BYTES),
     "contacts" to contacts.map { it.text }.sorted(),
-    "lost_reason" to lostReason.orNull(),
+    "lost_reason" to lostReason,
     "notes" to notes,
     "x" to x.written(),
 )
@@ -94,7 +94,7 @@ private fun Deal.fields(): Map<String, Any?> = mapOf(
 private fun TaskItem.fields(): Map<String, Any?> = mapOf(
     "id" to id.text,
     "deleted" to deleted?.written(),
-    "title" to title.orNull(),
+    "title" to title,
     "due" to due?.written(),
     "priority" to priorityCode(priority),
     "status" to taskStatusCode(status),
@@ -131,7 +131,9 @@ private fun List<CustomField>.written(): Map<String, Any?> = associate { field -
     }
 }
 
-private fun String.orNull(): String? = ifEmpty { null }
+/** Without the fields that hold nothing: a dump does not tell a field that nobody filled from one that is newer than it. */
+private fun Map<String, Any?>.filled(): Map<String, Any?> =
+    filterValues { it != null && it != "" && it != emptyList<Any>() && it != emptyMap<String, Any>() }
 
 internal fun Instant.written(): String = "$ms${if (offsetMinutes < 0) "" else "+"}$offsetMinutes"
 
