@@ -5,9 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+use std::cell::RefCell;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use roadbook_tests::process::{Desk, names, said};
 use roadbook_tests::random::Random;
@@ -98,75 +99,176 @@ fn what_was_reported_survives_the_death_of_clients_and_server() {
     admin(&data, &["doctor"]);
 }
 
-/// Runs a verb again and again, killed after ever other times, and at last to its end.
-fn kill_often(desk: &Desk, random: &mut Random, arguments: &[&str], mut look: impl FnMut()) -> std::process::Output {
-    for _ in 0..number("ROADBOOK_KILLS", 40) / 4 {
-        let mut child = desk.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        pause(random, 40);
+/// Kills runs of a verb at moments spread over the time that a whole run takes here, until some were killed at work and some
+/// were done: on a machine that has become slower or faster meanwhile, the moments follow. `look` is given each run's desk and
+/// whether it was done.
+fn kill_often(
+    random: &mut Random,
+    rehearsal: Duration,
+    mut run: impl FnMut(u64) -> (Desk, Child),
+    mut look: impl FnMut(&Desk, bool),
+) {
+    let rounds = number("ROADBOOK_KILLS", 40) / 4;
+    // The last moments lie beyond the end.
+    let mut span = u64::try_from(rehearsal.as_micros()).unwrap() * 5 / 4;
+    let (mut killed, mut done) = (0, 0);
+    for round in 0.. {
+        if round >= rounds {
+            match (killed, done) {
+                (0, _) => span /= 2,
+                (_, 0) => span *= 2,
+                _ => return,
+            }
+        }
+        let (desk, mut child) = run(round);
+        // One moment out of each part of the time.
+        let part = span / rounds;
+        std::thread::sleep(Duration::from_micros(part * (round % rounds) + random.below(part.max(1))));
         child.kill().unwrap();
-        child.wait().unwrap();
-        look();
+        // A killed process has no exit code.
+        let is_done = child.wait().unwrap().code().is_some();
+        *(if is_done { &mut done } else { &mut killed }) += 1;
+        look(&desk, is_done);
     }
-    desk.run(arguments)
+}
+
+fn start(desk: &Desk, verb: &[&str]) -> Child {
+    desk.command(verb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// How long a whole run takes.
+fn timed(desk: &Desk, verb: &[&str]) -> Duration {
+    let began = Instant::now();
+    let output = desk.run(verb);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", said(&output));
+    began.elapsed()
+}
+
+/// A desk of its own for each round, so that each run has the whole work before it.
+fn new_desk(dir: &Path, name: impl std::fmt::Display) -> Desk {
+    let folder = dir.join(name.to_string());
+    std::fs::create_dir(&folder).unwrap();
+    Desk::at(&folder)
 }
 
 #[test]
-fn a_verb_that_was_killed_can_be_run_again_and_leaves_no_half_file() {
+fn a_join_that_was_killed_can_be_run_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut random = Random::new(number("ROADBOOK_SEED", 1));
-    let server = Server::with_people(&dir.path().join("server"), WORKSPACE, &["Anna"]);
-    let code = server.invite(WORKSPACE, "Anna");
-    let folder = dir.path().join("desk");
-    std::fs::create_dir(&folder).unwrap();
-    let desk = Desk::at(&folder);
+    let server = Server::with_people(&dir.path().join("server"), WORKSPACE, &["Anna", "Boris"]);
+    let anna = Desk::joined(&dir.path().join("Anna"), &server, WORKSPACE, "Anna");
+    anna.json(&["contact", "add", "Everybody's"]);
+    anna.json(&["sync"]);
+    let code = RefCell::new(server.invite(WORKSPACE, "Boris"));
+    let whole = timed(&new_desk(dir.path(), "whole"), &["join", &server.url, "--invite", &code.borrow()]);
+    kill_often(
+        &mut random,
+        whole,
+        |round| {
+            *code.borrow_mut() = server.invite(WORKSPACE, "Boris");
+            let desk = new_desk(dir.path(), round);
+            let child = start(&desk, &["join", &server.url, "--invite", &code.borrow()]);
+            (desk, child)
+        },
+        |desk, is_done| {
+            let again = desk.run(&["join", &server.url, "--invite", &code.borrow()]);
+            // The code is used up where the first run got through, whether that was told or not: then the book has joined.
+            if !again.status.success() {
+                assert!(is_done || said(&again).contains("invitation"), "{}", said(&again));
+            }
+            desk.json(&["sync"]);
+            assert_eq!(desk.json(&["contact", "list"])["items"].as_array().unwrap().len(), 1);
+            desk.assert_sound();
+            // Whatever the making of the book had left is gone by now.
+            assert_nothing_half_written(&desk.store());
+        },
+    );
+}
+
+#[test]
+fn an_import_that_was_killed_keeps_whole_batches_and_run_again_adds_each_card_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random::new(number("ROADBOOK_SEED", 1));
     let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/address-book.vcf");
+    let import = ["import", cards.to_str().unwrap()];
+    let desk_with_book = |name: &dyn std::fmt::Display| {
+        let desk = new_desk(dir.path(), name);
+        desk.json(&["init"]);
+        desk
+    };
+    let contacts = |desk: &Desk| desk.json(&["contact", "list", "--all"])["items"].as_array().unwrap().len();
+    let whole = timed(&desk_with_book(&"whole"), &import);
+    kill_often(
+        &mut random,
+        whole,
+        |round| {
+            let desk = desk_with_book(&round);
+            let child = start(&desk, &import);
+            (desk, child)
+        },
+        |desk, is_done| {
+            assert_nothing_half_written(&desk.store());
+            let kept = contacts(desk);
+            assert!(if is_done { kept == 120 } else { matches!(kept, 0 | 99 | 100 | 120) }, "{kept} of 120");
+            desk.assert_sound();
+            let again = desk.run(&import);
+            assert_eq!(again.status.code(), Some(3), "one card of the file is broken: {}", said(&again));
+            assert_eq!(contacts(desk), 120, "each card once");
+            desk.assert_sound();
+        },
+    );
+}
 
-    let joined = kill_often(&desk, &mut random, &["join", &server.url, "--invite", &code], || {});
-    assert!(joined.status.success(), "{}", said(&joined));
-    let imported = kill_often(&desk, &mut random, &["import", cards.to_str().unwrap()], || {
-        assert_nothing_half_written(&desk.store());
-    });
-    assert_eq!(imported.status.code(), Some(3), "one card of the file is broken: {}", said(&imported));
-    assert_eq!(desk.json(&["contact", "list", "--all"])["items"].as_array().unwrap().len(), 120, "each card once");
-    desk.json(&["sync"]);
-
-    let export = desk.path("book.vcf");
-    let mut whole: Option<Vec<u8>> = None;
-    let exported = kill_often(&desk, &mut random, &["export", "--format", "vcard", "-o", "book.vcf"], || {
-        if let Ok(found) = std::fs::read(&export) {
-            assert_eq!(
-                found.windows(9).filter(|words| words == b"END:VCARD").count(),
-                120,
-                "the file is there whole or not at all"
-            );
-            whole = Some(found);
-        }
-    });
-    assert!(exported.status.success(), "{}", said(&exported));
-    if let Some(whole) = whole {
-        assert_eq!(whole, std::fs::read(&export).unwrap());
-    }
+#[test]
+fn an_export_that_was_killed_leaves_the_file_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random::new(number("ROADBOOK_SEED", 1));
+    let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/address-book.vcf");
+    let desk = Desk::at(dir.path());
+    desk.json(&["init"]);
+    assert_eq!(desk.run(&["import", cards.to_str().unwrap()]).status.code(), Some(3));
+    let verb = ["export", "--format", "vcard", "-o", "book.vcf"];
+    let (whole, export) = (timed(&desk, &verb), desk.path("book.vcf"));
+    let right = std::fs::read(&export).unwrap();
+    assert_eq!(right.windows(9).filter(|words| words == b"END:VCARD").count(), 120);
+    kill_often(
+        &mut random,
+        whole,
+        |_| {
+            let _ = std::fs::remove_file(&export);
+            (Desk::at(dir.path()), start(&desk, &verb))
+        },
+        |_, is_done| match std::fs::read(&export) {
+            Ok(found) => assert_eq!(found, right),
+            Err(error) => assert!(!is_done, "{error}"),
+        },
+    );
     desk.assert_sound();
 }
 
 #[test]
 fn a_book_whose_making_was_killed_can_be_made() {
+    let dir = tempfile::tempdir().unwrap();
     let mut random = Random::new(number("ROADBOOK_SEED", 1));
-    for _ in 0..number("ROADBOOK_KILLS", 40) {
-        let dir = tempfile::tempdir().unwrap();
-        let desk = Desk::at(dir.path());
-        let mut child = desk.command(&["init"]).stdout(Stdio::null()).spawn().unwrap();
-        pause(&mut random, 40);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // Made, or not: a person does what the message says.
-        let status = desk.run(&["status", "--json"]);
-        if !status.status.success() {
-            let answer: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-            assert_eq!(answer["error"]["code"], "no_book", "{answer}");
-            desk.json(&["init"]);
-        }
-        desk.json(&["contact", "add", "Anna"]);
-        desk.assert_sound();
-    }
+    let whole = timed(&new_desk(dir.path(), "whole"), &["init"]);
+    kill_often(
+        &mut random,
+        whole,
+        |round| {
+            let desk = new_desk(dir.path(), round);
+            let child = start(&desk, &["init"]);
+            (desk, child)
+        },
+        |desk, is_done| {
+            // Made, or not: a person does what the message says.
+            let status = desk.run(&["status", "--json"]);
+            if !status.status.success() {
+                let answer: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+                assert!(!is_done && answer["error"]["code"] == "no_book", "{answer}");
+                desk.json(&["init"]);
+            }
+            desk.json(&["contact", "add", "Anna"]);
+            desk.assert_sound();
+        },
+    );
 }
