@@ -365,8 +365,8 @@ impl BlockingBook {
     }
 
     /// Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
-    /// and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
-    /// back; the report names both.
+    /// and so is a whole record that is somebody else's now, where the role does not allow to delete it or to bring it back; the
+    /// report names both.
     #[uniffi::method(default(action = None))]
     pub fn undo(&self, action: Option<ActionId>) -> Result<UndoReport> {
         let core::UndoReport { undone, action, records, skipped } = self.0.undo(action)?;

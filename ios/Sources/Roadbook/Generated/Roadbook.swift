@@ -879,8 +879,8 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     
     /**
      * Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
-     * and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
-     * back; the report names both.
+     * and so is a whole record that is somebody else's now, where the role does not allow to delete it or to bring it back; the
+     * report names both.
      */
     func undo(action: ActionId?) throws  -> UndoReport
     
@@ -1569,8 +1569,8 @@ open func tasks(filter: TaskFilter, sort: TaskSort, after: String? = nil, limit:
     
     /**
      * Undoes an own action; none for the last one that was not undone yet. Fields that somebody changed since are left alone,
-     * and so is the whole of a record that is somebody else's now, where the role does not allow to delete it or to bring it
-     * back; the report names both.
+     * and so is a whole record that is somebody else's now, where the role does not allow to delete it or to bring it back; the
+     * report names both.
      */
 open func undo(action: ActionId? = nil)throws  -> UndoReport  {
     return try  FfiConverterTypeUndoReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -11374,7 +11374,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_tasks() != 60089) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_undo() != 12828) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_undo() != 45158) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_verify_some() != 53831) {

@@ -9,9 +9,8 @@ public sealed interface BookHistory : BookPart {
 
     /**
      * Undoes an action of this device: the given one, or else the last that was not undone. Fields that somebody changed
-     * since are left alone and named; so is the whole of a record that is somebody else's now, where the role does not allow to
-     * delete it or to bring it back, by its field `owner`. Undo the report's `action` to redo. Throws
-     * [BookException.NothingToUndo].
+     * since are left alone and named; so is a whole record that is somebody else's now, where the role does not allow to delete
+     * it or to bring it back. Undo the report's `action` to redo. Throws [BookException.NothingToUndo].
      */
     public suspend fun undo(action: ActionId? = null): UndoReport = engine.write { undo(action) }
 }
