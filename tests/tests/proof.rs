@@ -102,6 +102,8 @@ fn command_line_dump(store: &Path) -> Value {
     Value::Object(dump)
 }
 
+/// A record as all three write it, without the fields that hold nothing: a dump does not tell a field that nobody filled from
+/// one that is newer than the program that dumps.
 fn canonical(record: &Map<String, Value>) -> Value {
     let mut out = record.clone();
     for (field, default) in [("position", "new/open"), ("priority", "normal"), ("status", "open")] {
@@ -128,7 +130,18 @@ fn canonical(record: &Map<String, Value>) -> Value {
             });
         }
     }
+    out.retain(|_, value| !holds_nothing(value));
     Value::Object(out)
+}
+
+fn holds_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn roadbook(store: &Path, arguments: &[&str]) -> String {
@@ -143,6 +156,14 @@ fn conflicting(program: &mut Program, id: &str) -> Vec<(String, String, bool)> {
     values
         .map(|value| (value["text"].as_str().unwrap().into(), value["author"].as_str().unwrap().into(), value["own"] == true))
         .collect()
+}
+
+#[test]
+fn a_field_that_nobody_filled_is_in_no_dump() {
+    let record = json!({
+        "id": "1", "title": "Pumps", "notes": "", "value": null, "tags": [], "x": {}, "position": null, "probability": "",
+    });
+    assert_eq!(canonical(record.as_object().unwrap()), json!({"id": "1", "title": "Pumps", "position": "new/open"}));
 }
 
 #[test]
