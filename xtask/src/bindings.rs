@@ -19,14 +19,21 @@ pub fn run() -> Result {
     generate().map(|_| ())
 }
 
-/// The same as a step of the whole test. On a build server the committed Swift must already be what is generated.
+/// The same as a step of the whole test. On a build server what is committed must already be what is generated.
 pub fn check() -> Result<Outcome> {
-    let changes = generate()?;
-    let committed = places::root()?.join(SWIFT);
-    let stale = changes.iter().any(|(path, change)| path.starts_with(&committed) && *change != Change::Added);
-    let problem = (stale && places::in_ci())
-        .then(|| format!("{SWIFT} is not what the library generates: run `cargo xtask bindings` and commit the result"));
+    let stale = stale(&places::root()?, &generate()?);
+    let problem = (!stale.is_empty() && places::in_ci()).then(|| {
+        format!("{} not what the library generates: run `cargo xtask bindings` and commit the result", stale.join(", "))
+    });
     Ok(Outcome { problem, ..Outcome::default() })
+}
+
+/// The committed files that were not what is generated: also one that was missing, and one that nothing generates.
+fn stale(root: &Path, changes: &[(PathBuf, Change)]) -> Vec<String> {
+    let committed = [root.join(SWIFT), root.join(SWIFT_FFI)];
+    let changed = changes.iter().filter(|(path, _)| committed.iter().any(|folder| path.starts_with(folder)));
+    let shown = |(path, _): &(PathBuf, Change)| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    changed.map(shown).collect()
 }
 
 /// Builds the native library, the generator and the programs, and returns the folder that holds them.
@@ -81,4 +88,28 @@ fn generated(programs: &Path, language: &str) -> Result<BTreeMap<PathBuf, Vec<u8
     sh::read(generator.arg(programs.join(library_name())).current_dir(places::root()?))?;
     let files = files::contents(&out)?;
     if files.is_empty() { Err(format!("the library exports nothing: no {language} was generated")) } else { Ok(files) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_of_what_is_committed_is_stale_and_none_of_what_is_not() {
+        let root = Path::new("/r");
+        let changes = [
+            (root.join(KOTLIN).join("roadbook.kt"), Change::Changed),
+            (root.join(SWIFT).join("Roadbook.swift"), Change::Added),
+            (root.join(SWIFT_FFI).join("module.modulemap"), Change::Changed),
+            (root.join(SWIFT_FFI).join("old.h"), Change::Removed),
+        ];
+        assert_eq!(
+            stale(root, &changes),
+            [
+                "ios/Sources/Roadbook/Generated/Roadbook.swift",
+                "ios/Sources/RoadbookFFI/module.modulemap",
+                "ios/Sources/RoadbookFFI/old.h"
+            ]
+        );
+    }
 }

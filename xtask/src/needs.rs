@@ -2,7 +2,7 @@
 
 use crate::sh::{self, Result};
 use crate::{deny, places, swift_root};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something that must be installed.
 pub struct Need {
@@ -22,6 +22,8 @@ pub struct Need {
 pub enum Remedy {
     /// Packages of Debian and Ubuntu, and what to do elsewhere.
     Packages(&'static [&'static str], &'static str),
+    /// The first of these packages that this release of Debian or Ubuntu has, and what to do elsewhere.
+    FirstPackage(&'static [&'static str], &'static str),
     /// A component of the Rust toolchain.
     Component(&'static str),
     /// Only the user can.
@@ -84,7 +86,8 @@ pub const JDK: Need = Need {
     name: "JDK 17",
     purpose: "kotlin",
     found: || versioned(&java_tool("javac"), &["-version"], "javac ", (17, 0)),
-    remedy: Remedy::Packages(&["default-jdk-headless"], "brew install openjdk@17"),
+    // By its number first: the default of an older release is older than what is needed, and a newer one has no 17.
+    remedy: Remedy::FirstPackage(&["openjdk-17-jdk-headless", "default-jdk-headless"], "brew install openjdk@17"),
     optional: false,
 };
 pub const MAVEN: Need = Need {
@@ -104,10 +107,12 @@ pub const SWIFT: Need = Need {
 pub const DEBOOTSTRAP: Need = Need {
     name: "debootstrap",
     purpose: "making the Swift root",
-    found: || first_line("debootstrap", &["--version"]),
+    // Without the keyring it cannot check what it fetches.
+    found: || first_line("debootstrap", &["--version"]).filter(|_| Path::new(DEBIAN_KEYS).exists()),
     remedy: Remedy::Packages(&["debootstrap", "debian-archive-keyring"], "(Debian and Ubuntu only)"),
     optional: false,
 };
+const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub const DENY: Need = Need {
     name: "cargo-deny",
     purpose: "lint: licences and duplicates",
@@ -127,7 +132,10 @@ impl Need {
     pub fn command(&self) -> String {
         match &self.remedy {
             Remedy::Packages(packages, _) if has("apt-get") => format!("{}apt-get install -y {}", sudo(), packages.join(" ")),
-            Remedy::Packages(_, elsewhere) => (*elsewhere).to_owned(),
+            Remedy::FirstPackage(packages, _) if has("apt-get") => {
+                format!("{}apt-get install -y {}", sudo(), first_known(packages, is_known))
+            }
+            Remedy::Packages(_, elsewhere) | Remedy::FirstPackage(_, elsewhere) => (*elsewhere).to_owned(),
             Remedy::Component(name) => format!("rustup component add {name}"),
             Remedy::ByHand(command) => (*command).to_owned(),
             Remedy::Deny => "cargo xtask doctor --install".to_owned(),
@@ -138,7 +146,8 @@ impl Need {
 
     fn install(&self) -> Result {
         match &self.remedy {
-            Remedy::Packages(packages, _) => install_packages(packages),
+            Remedy::Packages(packages, _) => install_packages(|| packages.to_vec()),
+            Remedy::FirstPackage(packages, _) => install_packages(|| vec![first_known(packages, is_known)]),
             Remedy::Component(name) => sh::run(sh::command("rustup").args(["component", "add", name])),
             Remedy::ByHand(command) => Err(format!("run `{command}`")),
             Remedy::Deny => deny::install(),
@@ -164,7 +173,8 @@ pub fn installed_swift() -> Option<String> {
     versioned("swift", &["--version"], "Swift version ", (6, 0))
 }
 
-fn install_packages(packages: &[&str]) -> Result {
+/// `packages` is asked after the lists are fresh.
+fn install_packages(packages: impl FnOnce() -> Vec<&'static str>) -> Result {
     if !has("apt-get") {
         return Err("only Debian's and Ubuntu's packages are installed from here".to_owned());
     }
@@ -174,8 +184,18 @@ fn install_packages(packages: &[&str]) -> Result {
     // Without fresh lists a package that was updated since is not found.
     sh::run(sh::command("apt-get").args(["update", "-qq"]))?;
     let mut install = sh::command("apt-get");
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages());
     sh::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// The first package that is known, and the last one where none is.
+fn first_known(packages: &[&'static str], is_known: impl Fn(&str) -> bool) -> &'static str {
+    packages.iter().copied().find(|package| is_known(package)).or(packages.last().copied()).unwrap_or_default()
+}
+
+/// Whether the package lists of this machine have the package; of a mere name for others they have nothing to show.
+fn is_known(package: &str) -> bool {
+    sh::read(sh::command("apt-cache").args(["show", "--no-all-versions", package])).is_ok_and(|shown| !shown.trim().is_empty())
 }
 
 fn sudo() -> &'static str {
@@ -220,6 +240,14 @@ fn numbers(version: &str) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_package_that_a_release_has_is_installed() {
+        let packages = ["openjdk-17-jdk-headless", "default-jdk-headless"];
+        assert_eq!(first_known(&packages, |_| true), "openjdk-17-jdk-headless");
+        assert_eq!(first_known(&packages, |package| package.starts_with("default")), "default-jdk-headless");
+        assert_eq!(first_known(&packages, |_| false), "default-jdk-headless");
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

@@ -14,6 +14,9 @@ use std::process::Command;
 const SUITE: &str = "trixie";
 const REVISION: u32 = 1;
 const PACKAGES: &str = "swiftlang,libc6-dev,libstdc++-14-dev,gcc,git";
+/// Where Debian's packages are for everybody, for a machine that installs from elsewhere, as Ubuntu does. Without TLS, for which a
+/// new machine may have no authorities: debootstrap checks signatures.
+const PUBLIC: &str = "http://deb.debian.org/debian";
 /// Overrides the mirror that is read from this machine's own package sources.
 const MIRROR: &str = "ROADBOOK_DEBIAN_MIRROR";
 
@@ -60,12 +63,16 @@ pub fn make() -> Result<PathBuf> {
     let parent = root.parent().ok_or("the cache folder has no parent")?;
     files::make_folder(parent)?;
     remove_abandoned(parent)?;
-    let mirror = mirror()?;
+    let mirror = mirror();
     println!("making a Swift root in {}, once: 1 to 4 minutes, 3 GB", root.display());
     let unfinished = unfinished(&root, std::process::id());
     let mut make = in_namespace();
     // debootstrap has its own idea of where temporary files go; the root's is the only one that exists inside it.
-    make.args(["debootstrap", "--variant=minbase"]).arg(format!("--include={PACKAGES}")).arg(SUITE).arg(&unfinished).arg(mirror);
+    make.args(["debootstrap", "--variant=minbase", "--force-check-gpg"])
+        .arg(format!("--include={PACKAGES}"))
+        .arg(SUITE)
+        .arg(&unfinished)
+        .arg(mirror);
     sh::read(make.env_remove("TMPDIR"))?;
     files::remove_folder(&unfinished.join("var/cache/apt/archives"))?;
     // Whole or not at all: a root with this name is complete.
@@ -128,10 +135,10 @@ fn remove_tree(folder: &Path) -> Result {
     sh::read(sh::command("rm").args(["-rf", "--one-file-system", "--"]).arg(folder)).map(|_| ())
 }
 
-/// The Debian archive that this machine itself installs from.
-fn mirror() -> Result<String> {
+/// The Debian archive that this machine itself installs from, and otherwise the public one.
+fn mirror() -> String {
     if let Some(mirror) = std::env::var(MIRROR).ok().filter(|mirror| !mirror.is_empty()) {
-        return Ok(mirror);
+        return mirror;
     }
     let mut sources = vec![PathBuf::from("/etc/apt/sources.list")];
     if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
@@ -140,10 +147,12 @@ fn mirror() -> Result<String> {
         more.sort();
         sources.extend(more);
     }
-    let texts = sources.iter().filter_map(|path| fs::read_to_string(path).ok());
-    texts.flat_map(|text| addresses(&text)).find(|address| is_archive(address)).ok_or_else(|| {
-        format!("no Debian archive among this machine's package sources; set {MIRROR} to one, or put Swift 6 on the PATH")
-    })
+    archive(sources.iter().filter_map(|path| fs::read_to_string(path).ok()))
+}
+
+/// The first Debian archive in files of package sources; the public one where they name none.
+fn archive(texts: impl Iterator<Item = String>) -> String {
+    texts.flat_map(|text| addresses(&text)).find(|address| is_archive(address)).unwrap_or_else(|| PUBLIC.to_owned())
 }
 
 /// The addresses in a file of package sources, of either form (`deb [options] ADDRESS …`, `URIs: ADDRESS …`).
@@ -173,9 +182,15 @@ mod tests {
             deb [arch=amd64] http://mirror.example/debian/ bookworm main";
         let new = "Types: deb\nURIs: http://mirror.example/debian-security\n\n\
             Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm";
-        let first = |text: &str| addresses(text).into_iter().find(|address| is_archive(address));
-        assert_eq!(first(old).as_deref(), Some("http://mirror.example/debian/"));
-        assert_eq!(first(new).as_deref(), Some("http://mirror.example/debian"));
-        assert_eq!(first("deb http://mirror.example/ubuntu noble main"), None);
+        let first = |text: &str| archive(std::iter::once(text.to_owned()));
+        assert_eq!(first(old), "http://mirror.example/debian/");
+        assert_eq!(first(new), "http://mirror.example/debian");
+    }
+
+    #[test]
+    fn a_machine_that_installs_from_no_debian_archive_takes_the_public_one() {
+        let ubuntu = "deb http://mirror.example/ubuntu noble main".to_owned();
+        assert_eq!(archive([ubuntu].into_iter()), PUBLIC);
+        assert_eq!(archive(std::iter::empty()), PUBLIC);
     }
 }
