@@ -11,10 +11,8 @@ fn every_test_that_the_threat_model_names_exists() {
     let mut named = 0;
     for (file, test) in page.split('`').filter_map(|piece| piece.split_once("::")) {
         let source = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(
-            source.contains(&format!("#[test]\nfn {test}()")) || source.contains(&format!("#[test]\n    fn {test}()")),
-            "{file}: {test}"
-        );
+        let forms = ["#[test]\nfn", "#[test]\n    fn", "#[tokio::test]\nasync fn", "#[tokio::test]\n    async fn"];
+        assert!(forms.iter().any(|form| source.contains(&format!("{form} {test}()"))), "{file}: {test}");
         named += 1;
     }
     assert!(named > 20, "{named}");
