@@ -5,6 +5,7 @@ use std::fmt;
 
 use roadbook_core::sync::wire::ErrorCode;
 
+use super::faults::STRUCK;
 use super::steps::What;
 
 /// The kinds of counted things.
@@ -16,6 +17,8 @@ pub enum Section {
     Network,
     /// Faults that took effect in a store.
     Store,
+    /// What the client did when such a fault took effect.
+    Struck,
     /// The server's verdicts.
     Verdict,
     /// The server's answers.
@@ -92,6 +95,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "rejoin revoked",
             "rejoin unknown",
             "cancelled",
+            "more",
         ],
     ),
     (Section::Error, &["invalid", "unknown version", "no space", "nothing to undo", "not allowed"]),
@@ -109,6 +113,9 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "page with more to come",
             "edit during a sync",
             "promises narrowed by losses",
+            "revoked between two pages",
+            "erased while others had it",
+            "server lost edits",
         ],
     ),
 ];
@@ -139,7 +146,8 @@ impl Coverage {
         let steps = What::ALL.iter().map(|(_, name, _, _)| (Section::Step, *name));
         let answers = std::iter::once("ok").chain(ErrorCode::ALL.iter().map(|code| code.code()));
         let named = EXPECTED.iter().flat_map(|(section, names)| names.iter().map(|name| (*section, *name)));
-        steps.chain(answers.map(|name| (Section::Answer, name))).chain(named).collect()
+        let struck = STRUCK.iter().map(|what| (Section::Struck, what.name()));
+        steps.chain(answers.map(|name| (Section::Answer, name))).chain(struck).chain(named).collect()
     }
 
     /// What should have come up in a long run and did not.

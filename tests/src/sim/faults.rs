@@ -13,21 +13,45 @@ const TEN_YEARS_MS: i64 = 315_576_000_000;
 /// The most devices, copies included.
 const MAX_DEVICES: usize = 7;
 
+/// What a client may be struck in by a fault: all that commits.
+pub(super) const STRUCK: &[What] = &[
+    What::Create,
+    What::Edit,
+    What::SetFields,
+    What::Delete,
+    What::Erase,
+    What::Apply,
+    What::Undo,
+    What::Settle,
+    What::Retry,
+    What::Discard,
+    What::Draft,
+    What::Import,
+    What::Verify,
+    What::Rebuild,
+    What::Sync,
+    What::Page,
+];
+
 impl Sim<'_> {
-    pub(super) fn with_fault(&mut self, i: usize, site: Site, dice: &mut Dice, faults: &[Fault]) -> Check {
+    pub(super) fn with_fault(&mut self, i: usize, site: Site, dice: &mut Dice, faults: &[Fault]) -> Check<bool> {
         let fault = faults[dice.below(faults.len())];
-        let inner = match site {
-            Site::Client => [What::Edit, What::Sync, What::Apply, What::Sync, What::Import][dice.below(5)],
-            Site::Server => What::Sync,
+        let struck = match site {
+            Site::Client => STRUCK,
+            Site::Server => &[What::Sync, What::Page, What::Rejoin],
         };
-        if site == Site::Server && self.devices[i].joins {
+        let inner = struck[dice.below(struck.len())];
+        if site == Site::Server && (self.devices[i].joins || inner == What::Rejoin) {
             // The administrator's invitation is made while all is well.
             let device = &mut self.devices[i];
             let server = &self.server;
             device.invitation.get_or_insert_with(|| server.invite(device.ws, device.person));
         }
         let met = fault::met();
-        fault::arm(site, dice.below(3) as u32, fault);
+        // A sync commits once or more for each page; most calls commit once.
+        let commits = if matches!(inner, What::Sync | What::Rejoin) { 12 } else { 2 };
+        let at_most = 1 + dice.below(commits);
+        fault::arm(site, dice.below(at_most) as u32, fault);
         let done = self.act(inner, i, dice);
         let happened = fault::met() > met;
         if fault::disarm() == Some(Site::Client) {
@@ -43,6 +67,9 @@ impl Sim<'_> {
                 (Site::Server, Fault::DiskFull) => "server disk was full",
             };
             self.coverage.count(Section::Store, name);
+            if site == Site::Client {
+                self.coverage.count(Section::Struck, inner.name());
+            }
         }
         done?;
         if fault == Fault::DiskFull {
@@ -53,7 +80,7 @@ impl Sim<'_> {
             }
             fault::unlimit();
         }
-        Ok(())
+        Ok(happened)
     }
 
     pub(super) fn set_clock(&mut self, machine: usize, dice: &mut Dice) {
@@ -68,17 +95,25 @@ impl Sim<'_> {
         if machine == SERVER_CLOCK { self.server.world.pass(by) } else { self.devices[machine].world.pass(by) }
     }
 
-    pub(super) fn put_back(&mut self) {
-        if !self.server.put_back() {
-            return;
+    /// The server is put back, by its verb or by copying the file.
+    pub(super) fn put_back(&mut self, by_verb: bool) -> bool {
+        let before = [0, 1].map(|ws| self.server.state_hash(ws));
+        if !self.server.put_back(by_verb) {
+            return false;
+        }
+        if before != [0, 1].map(|ws| self.server.state_hash(ws)) {
+            self.coverage.count(Section::Seen, "server lost edits");
         }
         self.network.put_back = true;
         self.model.unknown.clear();
         for ws in 0..2 {
             let documents = self.server.documents(ws);
+            let erased = self.server.erased(ws);
             let mut stranded = false;
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
-                let there = token.is_in(&documents);
+                // What was erased before the copy was made is not there for good.
+                let went = self.model.erased.get(&token.record).is_some_and(|words| words.contains(&token.text));
+                let there = token.is_in(&documents) || (went && erased.contains_key(&token.record));
                 let author = self.devices.get(token.store);
                 // Whoever erased a record has nothing of it any more, whatever the server says to that.
                 let pushes_again = !self.model.erased.contains_key(&token.record)
@@ -98,11 +133,12 @@ impl Sim<'_> {
             device.revoked = revoked;
             device.behind = true;
         }
+        true
     }
 
-    pub(super) fn restore_phone(&mut self, i: usize, noticed: bool) -> Check {
+    pub(super) fn restore_phone(&mut self, i: usize, noticed: bool) -> Check<bool> {
         let device = &mut self.devices[i];
-        let Some(backup) = &device.backup else { return Ok(()) };
+        let Some(backup) = &device.backup else { return Ok(false) };
         let (book, tokens) = (backup.book.clone(), backup.tokens);
         device.close();
         device.put_back(&book);
@@ -124,12 +160,12 @@ impl Sim<'_> {
                 token.fate = Fate::MayBeLost;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    pub(super) fn copy_phone(&mut self, i: usize, noticed: bool) -> Check {
+    pub(super) fn copy_phone(&mut self, i: usize, noticed: bool) -> Check<bool> {
         if self.devices.len() >= MAX_DEVICES {
-            return Ok(());
+            return Ok(false);
         }
         self.devices[i].close();
         let book = self.devices[i].bytes();
@@ -153,7 +189,7 @@ impl Sim<'_> {
         self.fork(i);
         self.devices[i].open().map_err(unexpected)?;
         self.devices.push(copy);
-        Ok(())
+        Ok(true)
     }
 
     /// There are two stores of the device's lineage now, or one that forgot something: what a server that was put back needs
@@ -164,10 +200,15 @@ impl Sim<'_> {
         self.model.stranded[device.ws] |= device.behind;
     }
 
-    pub(super) fn revoke(&mut self, i: usize) {
-        let Some(id) = self.devices[i].id() else { return };
-        if self.server.revoke(self.devices[i].ws, &id) {
+    pub(super) fn revoke(&mut self, i: usize) -> bool {
+        let Some(id) = self.devices[i].id() else { return false };
+        let revoked = self.server.revoke(self.devices[i].ws, &id);
+        if revoked {
+            if self.devices[i].live.is_some() {
+                self.coverage.count(Section::Seen, "revoked between two pages");
+            }
             self.devices.iter_mut().filter(|device| device.id().as_deref() == Some(&id)).for_each(|device| device.revoked = true);
         }
+        revoked
     }
 }

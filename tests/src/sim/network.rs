@@ -38,6 +38,8 @@ pub struct Network {
     /// Whether the server was put back. From then on no group is damaged: an edit that others had already built on would
     /// be refused for good, and theirs would wait for it for ever (docs/reliability.md, "Known limits").
     pub put_back: bool,
+    /// Whether a row was changed on the way so that it shows something else than its document.
+    pub lied: bool,
 }
 
 /// The path of a request.
@@ -144,7 +146,10 @@ impl Network {
             }
             7 => {
                 seen("request twice");
-                let _ = server.answer(&path, authorization, &body);
+                let first = server.answer(&path, authorization, &body);
+                if let Some(first) = first.filter(|first| sync && first.status == 200) {
+                    right_answer(server, device, &first)?;
+                }
             }
             _ => {}
         }
@@ -174,14 +179,14 @@ impl Network {
                     }
                     let at = dice.below(answer.entries.len());
                     match fault {
-                        10 => {
-                            seen("entry damaged");
-                            damage(&mut answer.entries[at], dice);
+                        10 if damage(&mut answer.entries[at], dice) => seen("entry damaged"),
+                        11 if lie(&mut answer.entries[at]) => {
+                            self.lied = true;
+                            seen("row differs");
                         }
-                        11 if lie(&mut answer.entries[at]) => seen("row differs"),
                         12 => {
-                            seen("row of a newer release");
                             for version in answer.entries.iter_mut().filter_map(|entry| entry.row_version.as_mut()) {
+                                seen("row of a newer release");
                                 if dice.chance(50) { version.minor += 1 } else { version.major += 1 }
                             }
                         }
@@ -201,14 +206,18 @@ impl Network {
     }
 
     /// A request that its sender has given up arrives; nobody waits for the answer.
-    pub fn deliver(&mut self, server: &mut Server, dice: &mut Dice, coverage: &mut Coverage) -> Option<usize> {
+    pub fn deliver(&mut self, server: &mut Server, dice: &mut Dice, coverage: &mut Coverage) -> Check<bool> {
         if self.late.is_empty() {
-            return None;
+            return Ok(false);
         }
         let late = self.late.remove(dice.below(self.late.len()));
-        let response = server.answer(&late.path, late.authorization.as_deref(), &late.body)?;
-        count_answer(&response, late.path == "/v1/sync", coverage);
-        Some(late.ws)
+        let Some(response) = server.answer(&late.path, late.authorization.as_deref(), &late.body) else { return Ok(false) };
+        let sync = late.path == "/v1/sync";
+        count_answer(&response, sync, coverage);
+        if sync && response.status == 200 {
+            of_workspace(late.ws, &response, &"a late request")?;
+        }
+        Ok(true)
     }
 
     /// Nothing is under way any more.
@@ -227,11 +236,11 @@ where
     wire::encode(&message).expect("a message")
 }
 
-fn damage(entry: &mut Entry, dice: &mut Dice) {
+fn damage(entry: &mut Entry, dice: &mut Dice) -> bool {
     let bytes = match (&mut entry.snapshot, &mut entry.changes) {
         (Some(snapshot), _) => snapshot,
         (None, Some(changes)) if !changes.is_empty() => &mut **changes.last_mut().expect("a change"),
-        _ => return,
+        _ => return false,
     };
     let at = bytes.len() / 2 + dice.below(bytes.len() / 2);
     if dice.chance(50) {
@@ -239,6 +248,7 @@ fn damage(entry: &mut Entry, dice: &mut Dice) {
     } else if let Some(byte) = bytes.get_mut(at) {
         *byte ^= 0x20;
     }
+    true
 }
 
 /// A row that does not show what its document holds.
@@ -275,9 +285,14 @@ fn right_answer(server: &Server, device: &Device, response: &Response) -> Check 
     if device.revoked && device.id().is_some_and(|id| server.is_revoked(device.ws, &id)) {
         return Err(Failure::new("revoked", format!("device {} is revoked and got a page", device.index)));
     }
+    of_workspace(device.ws, response, &format_args!("device {}", device.index))
+}
+
+/// An answer to somebody of a workspace holds nothing of the other one.
+fn of_workspace(ws: usize, response: &Response, who: &dyn std::fmt::Display) -> Check {
     let raw = open_envelope(&response.body, MAX_INFLATED).map_err(|why| Failure::new("answer", why.to_string()))?;
-    if holds(&raw, &mark(1 - device.ws)) {
-        return Err(Failure::new("workspace", format!("device {} got words of the other workspace", device.index)));
+    if holds(&raw, &mark(1 - ws)) {
+        return Err(Failure::new("workspace", format!("{who} got words of the other workspace")));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use roadbook_core::sync::wire::CONTENT_TYPE;
 use roadbook_server::admin;
 use roadbook_server::app::{Service, Source};
 use roadbook_server::data::Data;
+use roadbook_server::restore::restore;
 use roadbook_server::store::{DATABASE, WorkspaceId};
 
 use super::disk::{self, Disk, WORKSPACES};
@@ -143,12 +144,21 @@ impl Server {
         self.start();
     }
 
-    /// Puts the copy back; `false` where there is none.
-    pub fn put_back(&mut self) -> bool {
+    /// Puts the copy back, by the server's verb or by copying the file; `false` where there is none.
+    pub fn put_back(&mut self, by_verb: bool) -> bool {
         let Some(backup) = self.backup.clone() else { return false };
         self.mend();
         self.stop();
-        disk::write(&self.dir.join(DATABASE), &backup);
+        if by_verb {
+            let file = self.dir.join("backup.db");
+            disk::write(&file, &backup);
+            let restored = restore(&self.dir, &file, self.world.as_ref(), true).expect("a restored server");
+            for file in std::iter::once(file).chain(restored.kept) {
+                std::fs::remove_file(file).expect("an old file");
+            }
+        } else {
+            disk::write(&self.dir.join(DATABASE), &backup);
+        }
         self.start();
         true
     }

@@ -137,8 +137,10 @@ steps! {
     Mend = "mended record", 8, None;
     /// The server's database is copied.
     Backup = "server backup", 12, Some(Family::Restores);
-    /// The server's database is put back.
-    PutBack = "server restored", 12, Some(Family::Restores);
+    /// The server's database is put back by copying the file.
+    PutBack = "server's file put back", 8, Some(Family::Restores);
+    /// The server's database is put back by its verb.
+    Restore = "server restored", 6, Some(Family::Restores);
     /// A phone's store is copied.
     PhoneBackup = "phone backup", 14, Some(Family::Copies);
     /// A phone's store is put back, and notices.

@@ -17,7 +17,9 @@ impl Sim<'_> {
         let live = match self.devices[i].live.take() {
             Some(live) => live,
             None => {
-                let started = self.begin(i);
+                // A background job that is to end soon.
+                let deadline_ms = (faulty && dice.chance(5)).then_some(0);
+                let started = self.begin(i, deadline_ms);
                 let Some((session, step)) = self.done(i, started)? else { return Ok(None) };
                 match step {
                     Next::End(end) => return self.ended(i, end).map(Some),
@@ -42,7 +44,7 @@ impl Sim<'_> {
         }
     }
 
-    pub(super) fn begin(&mut self, i: usize) -> roadbook_core::Result<(Session, Next)> {
+    fn begin(&mut self, i: usize, deadline_ms: Option<u32>) -> roadbook_core::Result<(Session, Next)> {
         let device = &mut self.devices[i];
         let mut session = if device.joins {
             let server = &self.server;
@@ -56,7 +58,7 @@ impl Sim<'_> {
                 .for_each(|other| other.revoked = false);
             session
         } else {
-            Session::sync(&device.book, None)?
+            Session::sync(&device.book, deadline_ms)?
         };
         let step = session.start()?;
         Ok((session, step))
@@ -109,14 +111,14 @@ impl Sim<'_> {
         Ok(end)
     }
 
-    pub(super) fn drop_sync(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(mut live) = self.devices[i].live.take() else { return Ok(()) };
+    pub(super) fn drop_sync(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(mut live) = self.devices[i].live.take() else { return Ok(false) };
         if dice.chance(50) {
             let next = live.session.next(Event::Cancel);
             if let Some(Next::End(end)) = self.done(i, next)? {
                 self.ended(i, end)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -72,30 +72,30 @@ impl Sim<'_> {
         Ok(saved)
     }
 
-    pub(super) fn create(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn create(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let word = self.word(i);
         let form = edits::new_form(&self.devices[i].book, Kind::ALL[dice.below(3)], word.clone());
-        self.save(i, &form, word).map(|_| ())
+        self.save(i, &form, word).map(|done| done.is_some())
     }
 
-    pub(super) fn edit(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn edit(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let Some(mut form) = self.open_any(i, dice)? else { return self.create(i, dice) };
         if dice.chance(25) && self.devices[i].forms.len() < 6 {
             self.devices[i].forms.push(form.clone());
         }
         let word = self.word(i);
         edits::touch(&self.devices[i].book, &mut form, &word, dice);
-        let Some(mut form) = self.save(i, &form, word)? else { return Ok(()) };
+        let Some(mut form) = self.save(i, &form, word)? else { return Ok(false) };
         if dice.chance(30) {
             // The form stays open and goes on from what the save gave.
             let word = self.word(i);
             edits::touch(&self.devices[i].book, &mut form, &word, dice);
             self.save(i, &form, word)?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    pub(super) fn stale(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn stale(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let at = dice.below(self.devices[i].forms.len());
         let Some(mut form) = self.devices[i].forms.get(at).cloned() else { return self.edit(i, dice) };
         if dice.chance(50) {
@@ -103,38 +103,39 @@ impl Sim<'_> {
         }
         let word = self.word(i);
         edits::touch(&self.devices[i].book, &mut form, &word, dice);
-        self.save(i, &form, word).map(|_| ())
+        self.save(i, &form, word).map(|done| done.is_some())
     }
 
-    pub(super) fn double(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(mut form) = self.open_any(i, dice)? else { return Ok(()) };
+    pub(super) fn double(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(mut form) = self.open_any(i, dice)? else { return Ok(false) };
         let word = self.word(i);
         edits::touch(&self.devices[i].book, &mut form, &word, dice);
         if self.save(i, &form, word.clone())?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let pending = |sim: &Self| sim.devices[i].book.status().map(|status| status.pending_changes).map_err(unexpected);
         let before = pending(self)?;
         let again = edits::save(&self.devices[i].book, &form);
-        let Some(again) = self.done(i, again)? else { return Ok(()) };
+        let Some(again) = self.done(i, again)? else { return Ok(false) };
         if pending(self)? != before || edits::times(&again, &word) > 1 {
             return Err(Failure::new("double save", format!("device {i} wrote a form twice")));
         }
-        Ok(())
+        Ok(true)
     }
 
-    pub(super) fn set_fields(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+    pub(super) fn set_fields(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
         let record = edits::link(&form);
         let word = self.word(i);
         let field = if record.kind == Kind::Contact { "organization" } else { "title" };
         let field = if dice.chance(30) { format!("tags/{word}") } else { field.to_owned() };
         let scalar = if field.starts_with("tags/") { Scalar::Bool(true) } else { Scalar::from(word.as_str()) };
         let set = self.devices[i].book.set_fields(record.id, &[(field, scalar)]);
-        if self.done(i, set)?.is_some() {
+        let done = self.done(i, set)?.is_some();
+        if done {
             self.acknowledged(i, record.id, word);
         }
-        Ok(())
+        Ok(done)
     }
 
     /// How the moment of a deletion stands in a record.
@@ -142,20 +143,21 @@ impl Sim<'_> {
         Some(self.devices[i].world.now()).to_scalar().as_str().unwrap_or_default().to_owned()
     }
 
-    pub(super) fn delete(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+    pub(super) fn delete(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
         let living = edits::values(&form).is_some_and(|values| values.get("deleted").is_some_and(FieldValue::is_empty));
         let (record, moment) = (edits::link(&form), self.moment(i));
         let deleted = self.devices[i].book.delete(record.kind, record.id);
-        if self.done(i, deleted)?.is_some() && living {
+        let done = self.done(i, deleted)?.is_some() && living;
+        if done {
             self.acknowledged(i, record.id, moment);
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Erases a record. Where the process died over it, it may have been done, and nobody heard.
-    pub(super) fn erase(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+    pub(super) fn erase(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
         let record = edits::link(&form);
         let ws = self.devices[i].ws;
         let generation = |device: &Device| device.erased().get(&record.id).copied();
@@ -171,11 +173,18 @@ impl Sim<'_> {
             self.model.erase(ws, record.id, |word| {
                 others.iter().any(|all| all.get(&record.id).is_some_and(|(_, bytes)| holds(bytes, word)))
             });
+            if self
+                .devices
+                .iter()
+                .any(|other| other.ws == ws && generation(other) < after && other.documents().contains_key(&record.id))
+            {
+                self.coverage.count(Section::Seen, "erased while others had it");
+            }
         }
-        Ok(())
+        Ok(after > before)
     }
 
-    pub(super) fn apply(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn apply(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let mut changes: Vec<Change> = Vec::new();
         let mut told = Vec::new();
         for _ in 0..2 + dice.below(3) {
@@ -194,15 +203,16 @@ impl Sim<'_> {
             }
         }
         let applied = self.devices[i].book.apply(&changes, "visit");
-        if self.done(i, applied)?.is_some() {
+        let done = self.done(i, applied)?.is_some();
+        if done {
             for (record, word) in told {
                 self.acknowledged(i, record, word);
             }
         }
-        Ok(())
+        Ok(done)
     }
 
-    pub(super) fn undo(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn undo(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let mut action = None;
         if dice.chance(30)
             && let Some(form) = self.open_any(i, dice)?
@@ -213,10 +223,10 @@ impl Sim<'_> {
             action = dice.pick(&own).copied();
         }
         let undone = self.devices[i].book.undo(action);
-        let Some(report) = self.done(i, undone)? else { return Ok(()) };
+        let Some(report) = self.done(i, undone)? else { return Ok(false) };
         let own = self.devices[i].lineage;
         if self.model.forked.contains(&own) {
-            return Ok(());
+            return Ok(true);
         }
         for record in &report.records {
             let history = self.devices[i].book.history(record.id);
@@ -234,34 +244,37 @@ impl Sim<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    pub(super) fn settle_conflict(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn settle_conflict(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let disputed = self.devices[i].book.disputed(10);
         let disputed = self.done(i, disputed)?.unwrap_or_default();
-        let Some(record) = dice.pick(&disputed) else { return Ok(()) };
+        let Some(record) = dice.pick(&disputed) else { return Ok(false) };
         let conflicts = self.devices[i].book.conflicts(record.id);
         let conflicts = self.done(i, conflicts)?.unwrap_or_default();
-        let Some(conflict) = dice.pick(&conflicts) else { return Ok(()) };
-        let Some(value) = dice.pick(&conflict.values) else { return Ok(()) };
+        let Some(conflict) = dice.pick(&conflicts) else { return Ok(false) };
+        let Some(value) = dice.pick(&conflict.values) else { return Ok(false) };
         let settled = self.devices[i].book.settle(&conflict.id, &value.id);
-        self.done(i, settled).map(|_| ())
+        self.done(i, settled).map(|done| done.is_some())
     }
 
-    pub(super) fn retry(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn retry(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let refusals = self.devices[i].book.refusals().map_err(unexpected)?;
-        let Some(refusal) = dice.pick(&refusals) else { return Ok(()) };
+        let Some(refusal) = dice.pick(&refusals) else { return Ok(false) };
         let retried = self.devices[i].book.retry(&refusal.id);
-        self.done(i, retried).map(|_| ())
+        self.done(i, retried).map(|done| done.is_some())
     }
 
-    pub(super) fn discard(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn discard(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let refusals = self.devices[i].book.refusals().map_err(unexpected)?;
-        let Some(refusal) = dice.pick(&refusals) else { return Ok(()) };
+        let Some(refusal) = dice.pick(&refusals) else { return Ok(false) };
         let discarded = self.devices[i].book.discard(&refusal.id);
-        if self.done(i, discarded)?.is_none() {
-            return Ok(());
+        self.done(i, discarded)?;
+        // Where the process died over it, it may have been done, and nobody heard.
+        let refusals = self.devices[i].book.refusals().map_err(unexpected)?;
+        if refusals.iter().any(|still| still.id == refusal.id) {
+            return Ok(false);
         }
         for token in self.model.tokens.iter_mut().filter(|token| token.record == refusal.record.id) {
             let shows = |text: &str| text.contains(&token.text);
@@ -273,12 +286,12 @@ impl Sim<'_> {
                 token.fate = Fate::Discarded;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    pub(super) fn draft(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn draft(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let name = format!("form-{}", dice.below(2));
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
         let device = &mut self.devices[i];
         let found = device.book.draft(&name).map_err(unexpected)?.map(|draft| draft.record);
         if let Some(kept) = device.drafts.get(&name)
@@ -288,13 +301,21 @@ impl Sim<'_> {
             return Err(Failure::new("draft", format!("device {i} has another draft than was kept")));
         }
         let kept = device.book.keep_draft(&name, &form);
-        if self.done(i, kept)?.is_some() {
+        let done = self.done(i, kept)?.is_some();
+        if done {
             self.devices[i].drafts.insert(name, form);
+        } else if self.devices[i].drafts.contains_key(&name) {
+            // Where the process died over it, it may have been kept, and nobody heard.
+            let kept = self.devices[i].book.draft(&name).map_err(unexpected)?.map(|draft| draft.record);
+            match kept.filter(|kept| *kept == form) {
+                Some(kept) => self.devices[i].drafts.insert(name, kept),
+                None => None,
+            };
         }
-        Ok(())
+        Ok(done)
     }
 
-    pub(super) fn import(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn import(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let mut file = String::new();
         let mut cards = Vec::new();
         for _ in 0..1 + dice.below(3) {
@@ -313,11 +334,11 @@ impl Sim<'_> {
             cards.push((uid, word));
         }
         if cards.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let imported = self.devices[i].book.import_vcard("cards.vcf", file.as_bytes(), None, &|_| true);
         if self.done(i, imported)?.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         for (uid, word) in cards {
             let record = card_record(&uid);
@@ -331,7 +352,7 @@ impl Sim<'_> {
                 self.acknowledged(i, record, word);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a record that was erased is in the lists again: what is written into it then is wanted there.
@@ -366,46 +387,48 @@ impl Sim<'_> {
         Ok(())
     }
 
-    pub(super) fn search(&mut self, i: usize, dice: &mut Dice) -> Check {
+    pub(super) fn search(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         self.verify_all(i)?;
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
-        let (record, Some(values)) = (edits::link(&form), edits::values(&form)) else { return Ok(()) };
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
+        let (record, Some(values)) = (edits::link(&form), edits::values(&form)) else { return Ok(false) };
         let field = if record.kind == Kind::Contact { "family_name" } else { "title" };
         let (Some(FieldValue::Register(shown)), Some(FieldValue::Register(deleted))) = (values.get(field), values.get("deleted"))
         else {
-            return Ok(());
+            return Ok(false);
         };
-        let Some(word) = words(shown.as_str().unwrap_or_default()).first().map(|word| (*word).to_owned()) else { return Ok(()) };
+        let Some(word) = words(shown.as_str().unwrap_or_default()).first().map(|word| (*word).to_owned()) else {
+            return Ok(false);
+        };
         if !deleted.is_null() {
-            return Ok(());
+            return Ok(false);
         }
         let found = self.devices[i].book.search(&word, 50);
         let found = self.done(i, found)?.unwrap_or_default();
         if found.iter().any(|found| found.record == record) {
-            return Ok(());
+            return Ok(true);
         }
         Err(Failure::new("search", format!("device {i} does not find {record} by {word}")))
     }
 
-    pub(super) fn read(&mut self, i: usize, dice: &mut Dice) -> Check {
-        let Some(form) = self.open_any(i, dice)? else { return Ok(()) };
+    pub(super) fn read(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
+        let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
         let id = edits::link(&form).id;
         let history = self.devices[i].book.history(id);
         self.done(i, history)?;
         let json = self.devices[i].book.to_json(id);
         self.done(i, json)?;
         let conflicts = self.devices[i].book.conflicts(id);
-        self.done(i, conflicts).map(|_| ())
+        self.done(i, conflicts).map(|done| done.is_some())
     }
 
-    pub(super) fn check_store(&mut self, i: usize) -> Check {
+    pub(super) fn check_store(&mut self, i: usize) -> Check<bool> {
         self.verify_all(i)?;
         let findings = self.devices[i].book.check();
         let findings = self.done(i, findings)?.unwrap_or_default();
         // A record that came damaged is fetched again; that is what the end looks at.
         match findings.into_iter().find(|finding| !matches!(finding, Finding::Unreadable { .. })) {
             Some(finding) => Err(Failure::new("rows", format!("device {i}: {finding:?}"))),
-            None => Ok(()),
+            None => Ok(true),
         }
     }
 }

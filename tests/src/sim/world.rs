@@ -81,105 +81,89 @@ impl<'a> Sim<'a> {
         }
         self.server.world.pass(16);
         let mut dice = Dice::new(step.dice);
-        self.coverage.count(Section::Step, step.what.name());
-        self.act(step.what, step.who % self.devices.len(), &mut dice)
+        if self.act(step.what, step.who % self.devices.len(), &mut dice)? {
+            self.coverage.count(Section::Step, step.what.name());
+        }
+        Ok(())
     }
 
-    pub(super) fn act(&mut self, what: What, i: usize, dice: &mut Dice) -> Check {
+    /// Does what a step says. Gives whether there was anything to do, and it was done.
+    pub(super) fn act(&mut self, what: What, i: usize, dice: &mut Dice) -> Check<bool> {
         match what {
-            What::Create => self.create(i, dice),
-            What::Edit => self.edit(i, dice),
-            What::Stale => self.stale(i, dice),
-            What::Double => self.double(i, dice),
-            What::SetFields => self.set_fields(i, dice),
-            What::Delete => self.delete(i, dice),
-            What::Erase => self.erase(i, dice),
-            What::Apply => self.apply(i, dice),
-            What::Undo => self.undo(i, dice),
-            What::Settle => self.settle_conflict(i, dice),
-            What::Retry => self.retry(i, dice),
-            What::Discard => self.discard(i, dice),
-            What::Draft => self.draft(i, dice),
-            What::Import => self.import(i, dice),
-            What::List => self.lists(i),
-            What::Search => self.search(i, dice),
-            What::Read => self.read(i, dice),
+            What::Create => return self.create(i, dice),
+            What::Edit => return self.edit(i, dice),
+            What::Stale => return self.stale(i, dice),
+            What::Double => return self.double(i, dice),
+            What::SetFields => return self.set_fields(i, dice),
+            What::Delete => return self.delete(i, dice),
+            What::Erase => return self.erase(i, dice),
+            What::Apply => return self.apply(i, dice),
+            What::Undo => return self.undo(i, dice),
+            What::Settle => return self.settle_conflict(i, dice),
+            What::Retry => return self.retry(i, dice),
+            What::Discard => return self.discard(i, dice),
+            What::Draft => return self.draft(i, dice),
+            What::Import => return self.import(i, dice),
+            What::List => self.lists(i)?,
+            What::Search => return self.search(i, dice),
+            What::Read => return self.read(i, dice),
             What::Verify => {
                 let verified = self.devices[i].book.verify_some(5);
-                self.done(i, verified).map(|_| ())
+                return self.done(i, verified).map(|done| done.is_some());
             }
-            What::CheckStore => self.check_store(i),
+            What::CheckStore => return self.check_store(i),
             What::Rebuild => {
                 let rebuilt = self.devices[i].book.rebuild();
-                self.done(i, rebuilt).map(|_| ())
+                return self.done(i, rebuilt).map(|done| done.is_some());
             }
-            What::Restart => {
-                self.devices[i].restart();
-                Ok(())
+            What::Restart => self.devices[i].restart(),
+            What::Sync => {
+                self.sync(i, dice, true)?;
             }
-            What::Sync => self.sync(i, dice, true).map(|_| ()),
-            What::Page => self.page(i, dice, true).map(|_| ()),
-            What::Drop => self.drop_sync(i, dice),
-            What::Deliver => {
-                self.network.deliver(&mut self.server, dice, self.coverage);
-                Ok(())
+            What::Page => {
+                self.page(i, dice, true)?;
             }
-            What::Die => self.with_fault(i, Site::Client, dice, &[Fault::DieBefore, Fault::DieAfter]),
-            What::Full => self.with_fault(i, Site::Client, dice, &[Fault::DiskFull]),
-            What::ServerDie => self.with_fault(i, Site::Server, dice, &[Fault::DieBefore, Fault::DieAfter]),
-            What::ServerFull => self.with_fault(i, Site::Server, dice, &[Fault::DiskFull]),
+            What::Drop => return self.drop_sync(i, dice),
+            What::Deliver => return self.network.deliver(&mut self.server, dice, self.coverage),
+            What::Die => return self.with_fault(i, Site::Client, dice, &[Fault::DieBefore, Fault::DieAfter]),
+            What::Full => return self.with_fault(i, Site::Client, dice, &[Fault::DiskFull]),
+            What::ServerDie => return self.with_fault(i, Site::Server, dice, &[Fault::DieBefore, Fault::DieAfter]),
+            What::ServerFull => return self.with_fault(i, Site::Server, dice, &[Fault::DiskFull]),
             What::ServerRestart => {
                 self.server.restart();
                 self.server.tidy();
-                Ok(())
             }
-            What::Clock => {
-                self.set_clock(if dice.chance(20) { SERVER_CLOCK } else { i }, dice);
-                Ok(())
-            }
-            What::Rot => {
-                self.server.rot(0, dice.below(1000));
-                Ok(())
-            }
-            What::Mend => {
-                self.server.mend();
-                Ok(())
-            }
-            What::Backup => {
-                self.server.back_up();
-                Ok(())
-            }
-            What::PutBack => {
-                self.put_back();
-                Ok(())
-            }
+            What::Clock => self.set_clock(if dice.chance(20) { SERVER_CLOCK } else { i }, dice),
+            What::Rot => return Ok(self.server.rot(0, dice.below(1000))),
+            What::Mend => return Ok(self.server.mend()),
+            What::Backup => self.server.back_up(),
+            What::PutBack => return Ok(self.put_back(false)),
+            What::Restore => return Ok(self.put_back(true)),
             What::PhoneBackup => {
                 let tokens = self.model.tokens.len();
                 let device = &mut self.devices[i];
                 device.close();
                 device.backup = Some(PhoneBackup { book: device.bytes(), tokens });
-                device.open().map_err(unexpected)
+                device.open().map_err(unexpected)?;
             }
-            What::PhoneRestore => self.restore_phone(i, true),
-            What::PhoneRollback => self.restore_phone(i, false),
-            What::Clone => self.copy_phone(i, true),
-            What::Twin => self.copy_phone(i, false),
-            What::Revoke => {
-                self.revoke(i);
-                Ok(())
-            }
+            What::PhoneRestore => return self.restore_phone(i, true),
+            What::PhoneRollback => return self.restore_phone(i, false),
+            What::Clone => return self.copy_phone(i, true),
+            What::Twin => return self.copy_phone(i, false),
+            What::Revoke => return Ok(self.revoke(i)),
             What::Rejoin => {
-                if self.devices[i].revoked {
-                    self.devices[i].joins = true;
-                    self.devices[i].live = None;
-                    self.sync(i, dice, true)?;
+                if !self.devices[i].revoked {
+                    return Ok(false);
                 }
-                Ok(())
+                self.devices[i].joins = true;
+                self.devices[i].live = None;
+                self.sync(i, dice, true)?;
             }
-            What::Newer => self.peer.newer(&mut self.server, &mut self.model, dice, self.coverage),
-            What::Hostile => self.peer.hostile(&mut self.server, &mut self.model, self.coverage),
-            What::Stranger => self.peer.stranger(&mut self.server, self.coverage),
+            What::Newer => self.peer.newer(&mut self.server, &mut self.model, dice, self.coverage)?,
+            What::Hostile => self.peer.hostile(&mut self.server, &mut self.model, self.coverage)?,
+            What::Stranger => self.peer.stranger(&mut self.server, self.coverage)?,
         }
+        Ok(true)
     }
 }
 
