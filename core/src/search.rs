@@ -16,6 +16,9 @@ use crate::fault::{Plant, planted};
 use crate::record::Values;
 use crate::value::digits;
 
+/// So many words of a query count.
+const MAX_WORDS: usize = 8;
+
 /// What search knows of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SearchText {
@@ -59,6 +62,20 @@ impl SearchText {
     /// The columns of the indexes: folded words, their Latin spelling where it differs, digits.
     pub fn columns(&self) -> (&str, String, &str) {
         (&self.words, latin(&self.words), &self.digits)
+    }
+
+    /// Whether the indexes find the row `n` by the first words and the first number of the text. What else they may hold for
+    /// the row cannot be told without reading all of them.
+    pub(crate) fn finds(&self, conn: &Connection, n: i64) -> Result<bool> {
+        let words: Vec<String> = self.words.split_whitespace().take(MAX_WORDS).map(|word| format!("\"{word}\"")).collect();
+        let number = self.digits.split_whitespace().next().map(|digits| format!("\"{digits}\""));
+        for (index, query) in [("search", words.join(" ")), ("phone", number.unwrap_or_default())] {
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM {index} WHERE {index} MATCH ?1 AND rowid = ?2)");
+            if !query.is_empty() && !conn.prepare_cached(&sql)?.query_row(params![query, n], |row| row.get::<_, bool>(0))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Forgets the text of the row `n`.
@@ -156,7 +173,7 @@ pub struct Query {
 impl Query {
     /// Reads what a person typed: every word is a prefix, all must match; a number matches anywhere in a number.
     pub fn parse(text: &str) -> Self {
-        let words: Vec<String> = words_of(&fold(text)).take(8).map(|word| format!("\"{word}\"*")).collect();
+        let words: Vec<String> = words_of(&fold(text)).take(MAX_WORDS).map(|word| format!("\"{word}\"*")).collect();
         let number = text.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || "+()-./".contains(c));
         let digits = digits(text);
         Self {

@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::Kind;
+use crate::search::SearchText;
 use crate::store::{DocState, StoredDoc, links, row_values, stored_links, stored_row};
 
 /// What [`Book::rebuild`] did.
@@ -33,7 +34,7 @@ pub enum Finding {
         /// The record's id.
         id: RecordId,
     },
-    /// The query table does not show what the document holds: a rebuild repairs it.
+    /// Lists, links or searches do not show what the document holds: a rebuild repairs it.
     RowDiffers {
         /// The record's id.
         id: RecordId,
@@ -83,9 +84,9 @@ impl Book {
         })
     }
 
-    /// Checks the file, and every document against its row and its links, and changes nothing. What cannot be read is a finding.
-    /// The search indexes are checked for damage, not word by word: they keep no text, and their words are sorted by word, so that
-    /// to tell the words of one record means to read all.
+    /// Checks the file, and every document against its row, its links and the searches, and changes nothing. What cannot be read
+    /// is a finding. The searches must find each record by its first words; that they find it by no others is not checked: they
+    /// keep no text, and their words are sorted by word, so that to tell those of one record means to read all.
     ///
     /// # Errors
     /// Those of the store.
@@ -210,19 +211,21 @@ fn note_damage<T>(looked: Result<T>, findings: &mut Vec<Finding>) -> Result<Opti
     }
 }
 
-/// Whether what is derived from a document says what it holds: the query table's row, the links, and how many fields are
-/// disputed once it was opened. The words of the searches are not looked at.
+/// Whether what is derived from a document says what it holds: the query table's row, the links, some words of the searches,
+/// and how many fields are disputed once it was opened.
 fn is_derived(conn: &Connection, stored: &StoredDoc, document: &Document) -> Result<bool> {
     let reading = document.read(None);
     let is_same = row_values(&reading.values) == stored_row(conn, stored.n, document.definition())?;
-    // Another release may see other links and disputes in the same document.
+    // Another release may see other links, words and disputes in the same document.
     if !is_same || !stored.is_derived_here() {
         return Ok(is_same);
     }
     let sql = "SELECT disputed FROM doc WHERE n = ?1";
     let disputed: i64 = conn.prepare_cached(sql)?.query_row([stored.n], |row| row.get(0))?;
     let is_counted = stored.state != DocState::Verified || usize::try_from(disputed) == Ok(reading.disputed.len());
-    Ok(is_counted && stored_links(conn, stored.n)? == links(&reading.values))
+    Ok(is_counted
+        && stored_links(conn, stored.n)? == links(&reading.values)
+        && SearchText::of(&reading.values).finds(conn, stored.n)?)
 }
 
 #[cfg(test)]

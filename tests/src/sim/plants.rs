@@ -33,7 +33,7 @@ fn expected(plant: Plant) -> (u64, &'static [&'static str]) {
         Plant::EarlyAnswer => (80, &["limbo", "lost"]),
         Plant::OwnForOthers => (80, &["self-conflict"]),
         Plant::DropUnknown => (80, &["unknown"]),
-        Plant::StaleWords => (80, &["search"]),
+        Plant::StaleWords => (80, &["search", "rows"]),
         Plant::LostCursor => (80, &["cursor"]),
         Plant::LostDraft => (80, &["draft"]),
         Plant::ErasedBytes | Plant::ErasedCard => (80, &["erased"]),
