@@ -3,7 +3,7 @@
 use roadbook_core::fault::{self, Fault, Site};
 
 use super::coverage::Section;
-use super::model::Fate;
+use super::model::{Documents, Fate};
 use super::steps::What;
 use super::world::{SERVER_CLOCK, Sim, unexpected};
 use super::{Check, Dice};
@@ -109,6 +109,8 @@ impl Sim<'_> {
         for ws in 0..2 {
             let documents = self.server.documents(ws);
             let erased = self.server.erased(ws);
+            let devices = self.devices.iter().filter(|device| device.ws == ws);
+            let held: Vec<(usize, Documents)> = devices.map(|device| (device.index, device.documents())).collect();
             let mut stranded = false;
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
                 // What was erased before the copy was made is not there for good.
@@ -122,6 +124,10 @@ impl Sim<'_> {
                     token.fate = Fate::MayBeLost;
                     stranded = true;
                 }
+                // A group that was taken, and refused when it came again damaged, is on other devices and never sent again.
+                let is_in = |(_, documents): &&(usize, Documents)| token.is_in(documents);
+                let of_author = held.iter().find(|(index, _)| *index == token.store).filter(is_in);
+                stranded |= !there && of_author.is_none() && held.iter().any(|held| is_in(&held));
             }
             // Edits without a word of their own (a tag taken away) may be gone too.
             let copies = self.devices.iter().any(|device| device.ws == ws && self.model.forked.contains(&device.lineage));
