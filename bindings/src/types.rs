@@ -251,6 +251,8 @@ pub enum ProblemCode {
     UnknownCurrency,
     /// A contact needs a name, a firm, or a way to reach it.
     NameOrChannel,
+    /// With it the record, or the change, would hold more than one may: less at once, or a new record.
+    NoRoom,
 }
 
 /// One thing that is wrong with one field.

@@ -30,6 +30,8 @@ pub enum ProblemCode {
     UnknownCurrency,
     /// A contact needs a name, a firm, or a way to reach it.
     NameOrChannel,
+    /// With it the record, or the change, would hold more than one may.
+    NoRoom,
 }
 
 impl fmt::Display for ProblemCode {
@@ -41,6 +43,7 @@ impl fmt::Display for ProblemCode {
             Self::Format => f.write_str("does not have the right form"),
             Self::UnknownCurrency => f.write_str("has an unknown currency"),
             Self::NameOrChannel => f.write_str("or another name, a firm or a channel is needed"),
+            Self::NoRoom => f.write_str("is more than fits; write less at once, or begin a new record"),
         }
     }
 }
@@ -173,9 +176,7 @@ impl Error {
     /// What this release wrote itself and its own gate would refuse: too large, which the user hears of, or a defect.
     pub(crate) fn own_gate(field: &str, fault: crate::gate::Malformed) -> Self {
         match fault {
-            crate::gate::Malformed::TooLarge { limit, .. } => {
-                Self::invalid(field, ProblemCode::TooLong { max: u32::try_from(limit).unwrap_or(u32::MAX) })
-            }
+            crate::gate::Malformed::TooLarge { .. } => Self::invalid(field, ProblemCode::NoRoom),
             other => Self::Internal(format!("what this release wrote does not pass its own gate: {other}")),
         }
     }

@@ -5,6 +5,7 @@
 mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::{Server, contact, done, names, path_of};
 use roadbook_core::id::RecordId;
@@ -199,9 +200,39 @@ fn a_backup_that_was_only_copied_into_place_is_noticed_by_every_device_that_had_
         contact(&devices[0], &format!("Later {at}"));
         done(server.sync(&devices[0]));
     }
+    let log = log();
     for device in devices.iter().chain(&devices) {
         done(server.sync(device));
     }
     expected.sort();
     assert_whole(&server, &devices.iter().collect::<Vec<_>>(), &expected, 0);
+    // The administrator sees it, too.
+    let said = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    for device in &devices[1..] {
+        let id = device.book.account().unwrap().unwrap().device.to_string();
+        assert!(said.lines().any(|line| line.contains("without `restore`") && line.contains(&id)), "{id}: {said}");
+    }
+}
+
+/// What the servers of this process log from now on.
+fn log() -> Arc<Mutex<Vec<u8>>> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = {
+        let log = Arc::clone(&log);
+        move || Log(Arc::clone(&log))
+    };
+    tracing_subscriber::fmt().with_ansi(false).with_writer(writer).init();
+    log
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -134,3 +134,18 @@ fn a_search_for_letters_that_are_none_to_the_index_finds_the_words_around_them()
         assert!(device.book.search(text, 10).unwrap().is_empty(), "{text}");
     }
 }
+
+#[test]
+fn a_record_that_is_full_says_so_and_stays_as_it_was() {
+    let device = Device::new(&World::new(77));
+    let mut form = Deal { id: device.book.new_id().into(), title: "Pumps".into(), ..Deal::default() };
+    for letter in ["x", "y"] {
+        form.notes = letter.repeat(95_000);
+        form = device.book.save(&form).unwrap();
+    }
+    let fuller = Deal { notes: "z".repeat(95_000), ..form.clone() };
+    let Err(Error::Invalid(problems)) = device.book.save(&fuller) else { panic!("it has no room") };
+    assert_eq!(problems.iter().map(|problem| &problem.code).collect::<Vec<_>>(), [&ProblemCode::NoRoom]);
+    assert_eq!(problems[0].to_string(), "record is more than fits; write less at once, or begin a new record");
+    assert_eq!(device.book.get::<Deal>(form.id.0).unwrap(), form);
+}

@@ -86,7 +86,8 @@ impl Book {
         })
     }
 
-    /// The records that have conflicts, at most `limit`, by kind.
+    /// The records that have conflicts, at most `limit`, by kind. One that came whole from the server is among them once it was
+    /// opened: [`Book::verify_some`] does that for all.
     ///
     /// # Errors
     /// Those of the store.

@@ -126,7 +126,7 @@ impl Book {
 
     /// Opens up to `limit` documents that came from the server and were never opened, or whose rows an older release
     /// derived, and makes their rows from them; those with fields that the older release did not know come first.
-    /// Returns how many are left. Meant for the background.
+    /// Returns how many are left. Meant for the background, after each sync: conflicts of others show only then.
     ///
     /// # Errors
     /// Those of the store.

@@ -21,7 +21,7 @@ pub struct Status {
     pub pending_changes: u64,
     /// Changes that the server refused and that wait for their user.
     pub refused: u64,
-    /// Records with conflicts.
+    /// Records with conflicts, of those that were opened here: [`Book::verify_some`] opens what came whole from the server.
     pub disputed: u64,
     /// Records that this device cannot open, or whose news it could not take.
     pub unreadable: u64,
@@ -30,7 +30,8 @@ pub struct Status {
     /// When a sync last came to its end, in milliseconds since 1970.
     pub synced_at_ms: Option<i64>,
     /// When this store was last found to be a copy or a restored backup, in milliseconds since 1970: it writes under a
-    /// new name since then, and nothing was lost. A restored store must join again.
+    /// new name since then. What was written after the copy was made, and not sent, is not in it. A restored store must join
+    /// again.
     pub copied_at_ms: Option<i64>,
     /// Equal on two stores exactly when they hold the same records at the same heads; hexadecimal.
     pub state_hash: String,

@@ -140,7 +140,7 @@ pub enum WaitReason {
 /// Why a device must join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejoinReason {
-    /// It never joined, or its store was copied from another device's.
+    /// It never joined.
     NotJoined,
     /// An administrator revoked it.
     Revoked,

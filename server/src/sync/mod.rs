@@ -51,7 +51,7 @@ pub fn answer(store: &dyn Store, caller: &Caller, body: &[u8], now_ms: i64) -> R
         ));
     }
     let ws = caller.workspace;
-    let Some((cursor, since)) = cursor(store, ws, &request)? else {
+    let Some((cursor, since)) = cursor(store, caller, &request)? else {
         return Err(Rejection::new(ErrorCode::EpochChanged, "the cursor is of another history"));
     };
     let (verdicts, changes) = push(store, ws, caller.device, &request, now_ms)?;
@@ -118,12 +118,20 @@ fn is_bounded(request: &SyncRequest) -> bool {
 }
 
 /// Where the device stands, and the workspace's number; `None` where it comes from another history.
-fn cursor(store: &dyn Store, ws: WorkspaceId, request: &SyncRequest) -> Result<Option<(Cursor, u64)>> {
+fn cursor(store: &dyn Store, caller: &Caller, request: &SyncRequest) -> Result<Option<(Cursor, u64)>> {
     let mut cursor = None;
-    store.view(ws, &mut |view| {
+    store.view(caller.workspace, &mut |view| {
         let workspace = view.workspace()?;
         if request.epoch.is_empty() || request.epoch == workspace.epoch {
             cursor = Cursor::read(&request.cursor, view)?.map(|cursor| (cursor, workspace.seq));
+            if cursor.is_none() {
+                // `restore` would have given another epoch: this tells the administrator what nobody said.
+                tracing::warn!(
+                    device = %caller.device,
+                    workspace = %caller.workspace,
+                    "a device stands in a history that the database does not have: it was put back without `restore`, or the device was away for very long"
+                );
+            }
         }
         Ok(())
     })?;

@@ -8558,6 +8558,10 @@ public enum ProblemCode: Equatable, Hashable {
      * A contact needs a name, a firm, or a way to reach it.
      */
     case nameOrChannel
+    /**
+     * With it the record, or the change, would hold more than one may: less at once, or a new record.
+     */
+    case noRoom
 
 
 
@@ -8593,6 +8597,8 @@ public struct FfiConverterTypeProblemCode: FfiConverterRustBuffer {
         
         case 6: return .nameOrChannel
         
+        case 7: return .noRoom
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -8625,6 +8631,10 @@ public struct FfiConverterTypeProblemCode: FfiConverterRustBuffer {
         
         case .nameOrChannel:
             writeInt(&buf, Int32(6))
+        
+        
+        case .noRoom:
+            writeInt(&buf, Int32(7))
         
         }
     }
