@@ -55,24 +55,37 @@ pub fn open(book: &Book, record: RecordLink) -> Result<Form> {
     }
 }
 
-/// The records of a kind that lists show, the last changed first.
-pub fn list(book: &Book, kind: Kind, text: &str, deleted: bool, limit: u32) -> Result<Vec<RecordId>> {
-    let text = text.to_owned();
+/// A page of the records of a kind that lists show, the last changed first, and where the next one begins.
+pub fn page(book: &Book, kind: Kind, deleted: bool, after: Option<&str>, limit: u32) -> Result<(Vec<RecordId>, Option<String>)> {
     Ok(match kind {
         Kind::Contact => {
-            let filter = ContactFilter { text, deleted, ..ContactFilter::default() };
-            book.contacts(&filter, ContactSort::Recent, None, limit)?.items.into_iter().map(|row| row.id.0).collect()
+            let filter = ContactFilter { deleted, ..ContactFilter::default() };
+            let page = book.contacts(&filter, ContactSort::Recent, after, limit)?;
+            (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
         Kind::Deal => {
-            let filter = DealFilter { text, deleted, ..DealFilter::default() };
-            book.deals(&filter, DealSort::Recent, None, limit)?.items.into_iter().map(|row| row.id.0).collect()
+            let filter = DealFilter { deleted, ..DealFilter::default() };
+            let page = book.deals(&filter, DealSort::Recent, after, limit)?;
+            (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
         Kind::Task => {
-            let filter = TaskFilter { text, deleted, ..TaskFilter::default() };
-            book.tasks(&filter, TaskSort::Recent, None, limit)?.items.into_iter().map(|row| row.id.0).collect()
+            let filter = TaskFilter { deleted, ..TaskFilter::default() };
+            let page = book.tasks(&filter, TaskSort::Recent, after, limit)?;
+            (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
-        Kind::Unknown => Vec::new(),
+        Kind::Unknown => (Vec::new(), None),
     })
+}
+
+/// All records of a kind that lists show, in pages.
+pub fn pages(book: &Book, kind: Kind, deleted: bool, limit: u32) -> Result<Vec<RecordId>> {
+    let (mut all, mut next) = page(book, kind, deleted, None, limit)?;
+    while let Some(after) = next {
+        let (more, beyond) = page(book, kind, deleted, Some(&after), limit)?;
+        all.extend(more);
+        next = beyond;
+    }
+    Ok(all)
 }
 
 /// A record that lists show, or none.
@@ -80,7 +93,7 @@ pub fn any_record(book: &Book, dice: &mut Dice) -> Result<Option<RecordLink>> {
     let first = dice.below(3);
     for turn in 0..3 {
         let kind = Kind::ALL[(first + turn) % 3];
-        let ids = list(book, kind, "", dice.chance(5), 12)?;
+        let (ids, _) = page(book, kind, dice.chance(5), None, 12)?;
         if let Some(id) = dice.pick(&ids) {
             return Ok(Some(RecordLink { kind, id: *id }));
         }

@@ -99,6 +99,8 @@ steps! {
     Import = "import cards", 20, None;
     /// Lists are read.
     List = "lists", 15, None;
+    /// Everything is exported.
+    Export = "export", 6, None;
     /// A word is looked for.
     Search = "search", 15, None;
     /// A record's page, history and JSON are read.

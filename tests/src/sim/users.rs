@@ -17,6 +17,10 @@ use super::peer::{card_record, card_uid};
 use super::world::{Sim, unexpected};
 use super::{Check, Dice, Failure};
 
+fn is_living(form: &Form) -> bool {
+    edits::values(form).is_some_and(|values| values.get("deleted").is_some_and(FieldValue::is_empty))
+}
+
 impl Sim<'_> {
     pub(super) fn word(&mut self, i: usize) -> String {
         let device = &self.devices[i];
@@ -145,7 +149,7 @@ impl Sim<'_> {
 
     pub(super) fn delete(&mut self, i: usize, dice: &mut Dice) -> Check<bool> {
         let Some(form) = self.open_any(i, dice)? else { return Ok(false) };
-        let living = edits::values(&form).is_some_and(|values| values.get("deleted").is_some_and(FieldValue::is_empty));
+        let living = is_living(&form);
         let (record, moment) = (edits::link(&form), self.moment(i));
         let deleted = self.devices[i].book.delete(record.kind, record.id);
         let done = self.done(i, deleted)?.is_some() && living;
@@ -188,8 +192,12 @@ impl Sim<'_> {
         let mut changes: Vec<Change> = Vec::new();
         let mut told = Vec::new();
         for _ in 0..2 + dice.below(3) {
-            let word = self.word(i);
+            let mut word = self.word(i);
             let form = match self.open_any(i, dice)? {
+                Some(form) if is_living(&form) && dice.chance(10) => {
+                    word = self.moment(i);
+                    Change::Delete(edits::link(&form).kind, edits::link(&form).id)
+                }
                 Some(mut form) if dice.chance(60) => {
                     edits::touch(&self.devices[i].book, &mut form, &word, dice);
                     form
@@ -364,8 +372,12 @@ impl Sim<'_> {
     pub(super) fn lists(&mut self, i: usize) -> Check {
         for kind in Kind::ALL {
             for deleted in [false, true] {
-                let listed = edits::list(&self.devices[i].book, kind, "", deleted, 1000);
-                self.done(i, listed)?;
+                let whole = edits::pages(&self.devices[i].book, kind, deleted, 1000);
+                let paged = edits::pages(&self.devices[i].book, kind, deleted, 3);
+                let (whole, paged) = (self.done(i, whole)?, self.done(i, paged)?);
+                if whole != paged {
+                    return Err(Failure::new("lists", format!("device {i} lists other {kind}s in small pages")));
+                }
             }
         }
         let people = self.devices[i].book.people().map_err(unexpected)?;
@@ -373,6 +385,24 @@ impl Sim<'_> {
             return Err(Failure::new("workspace", format!("device {i} knows {} people", people.len())));
         }
         Ok(())
+    }
+
+    /// A file of everything has what the lists show, but for what it says it left out.
+    pub(super) fn export(&mut self, i: usize) -> Check<bool> {
+        self.verify_all(i)?;
+        let book = &self.devices[i].book;
+        let mut file = Vec::new();
+        let exported = book.export_json(&mut file);
+        let listed: roadbook_core::Result<Vec<_>> =
+            Kind::ALL.into_iter().map(|kind| edits::pages(book, kind, false, 1000)).collect();
+        let (Some(report), Some(listed)) = (self.done(i, exported)?, self.done(i, listed)?) else { return Ok(false) };
+        let text = String::from_utf8_lossy(&file);
+        let is_there =
+            |id: &RecordId| text.contains(&id.to_string()) || report.left_out.iter().any(|left_out| left_out.record.id == *id);
+        match listed.concat().iter().find(|id| !is_there(id)) {
+            Some(id) => Err(Failure::new("lists", format!("device {i} lists {id} and does not export it"))),
+            None => Ok(true),
+        }
     }
 
     /// Verifies all that came unopened.

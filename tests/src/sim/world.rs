@@ -105,6 +105,7 @@ impl<'a> Sim<'a> {
             What::Draft => return self.draft(i, dice),
             What::Import => return self.import(i, dice),
             What::List => self.lists(i)?,
+            What::Export => return self.export(i),
             What::Search => return self.search(i, dice),
             What::Read => return self.read(i, dice),
             What::Verify => {
