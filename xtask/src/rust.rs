@@ -34,6 +34,8 @@ pub fn offline() -> Result<Outcome> {
         "from_a_file_or_standard_input",
         "--skip",
         "something_else_that_answers",
+        "--skip",
+        "no_list_of_processes",
     ]);
     counted(test.current_dir(places::root()?))
 }

@@ -1,6 +1,7 @@
 //! The pages of a sync: what the next request holds, and what an answer does to the book.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Add as _;
 
 use rusqlite::{Connection, params};
 
@@ -11,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::fault::{Plant, planted};
 use crate::id::RecordId;
 use crate::record::Kind;
-use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, StoredDoc, Tx};
+use crate::store::{DocState, Meta, OpenGroup, OutboxItem, OutboxState, Size, StoredDoc, Tx};
 use crate::sync::wire::{
-    Directory, LATER, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict,
+    Directory, LATER, MAX_REQUEST_OPS, Outcome, PushDoc, PushGroup, PushItem, RowVersion, SyncRequest, SyncResponse, Verdict,
 };
 
 /// What one page did.
@@ -30,12 +31,9 @@ pub(crate) struct PageReport {
     pub held_groups: Vec<Vec<u8>>,
 }
 
-/// So many changes, operations and bytes of one request begin no further group; with one more group it is still well below
-/// what the server takes.
-const MAX_PUSH_ITEMS: usize = if cfg!(feature = "planted") { 64 } else { 2000 };
-const MAX_PUSH_OPS: u64 = 200_000;
-const MAX_PUSH_BYTES: usize = 400_000;
-const MAX_PUSH_UNFOLDED: usize = 4_000_000;
+/// What one request holds at most, unless a single group is more.
+const MAX_PUSH: Size =
+    Size { items: if cfg!(feature = "planted") { 64 } else { 2000 }, ops: MAX_REQUEST_OPS, bytes: 800_000, unfolded: 4_000_000 };
 /// Most bytes of entries asked for at once, before compression.
 const PAGE_BYTES: u32 = 4_000_000;
 /// Most bytes of a cursor.
@@ -146,23 +144,17 @@ pub(super) fn wanted_sql() -> String {
 /// Adds whole groups from the outbox to a request, but for those in `held`.
 fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSet<Vec<u8>>) -> Result<()> {
     let mut index: HashMap<RecordId, u32> = HashMap::new();
-    let (mut count, mut ops, mut bytes, mut unfolded) = (0, 0, 0, 0);
+    let mut sum = Size::default();
     for group in OutboxItem::groups(conn)?.into_iter().filter(|group| !held.contains(group)) {
-        // A group is never cut: it is smaller than the room that a request keeps for it.
-        let is_full = count >= MAX_PUSH_ITEMS >> shrink
-            || ops >= MAX_PUSH_OPS >> shrink
-            || bytes >= MAX_PUSH_BYTES >> shrink
-            || unfolded >= MAX_PUSH_UNFOLDED >> shrink;
-        if count > 0 && is_full {
+        let edits = OutboxItem::of_group(conn, &group)?;
+        // A group is never cut: one alone always has room.
+        let with = edits.iter().map(OutboxItem::size).fold(sum, Size::add);
+        if sum.items > 0 && !with.is_within(MAX_PUSH, shrink) {
             break;
         }
-        let mut items = Vec::new();
-        for item in OutboxItem::of_group(conn, &group)? {
-            count += 1;
-            bytes += item.bytes.len() + 40;
-            let size = item.size();
-            unfolded += size.0;
-            ops += size.1;
+        sum = with;
+        let mut items = Vec::with_capacity(edits.len());
+        for item in edits {
             let next = u32::try_from(request.docs.len()).unwrap_or(u32::MAX);
             let doc = *index.entry(item.doc).or_insert(next);
             if doc == next {

@@ -1,5 +1,7 @@
 //! Own edits on their way to the server, and the actions that they belong to.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{OutboxState, StoredDoc, Tx};
@@ -10,13 +12,14 @@ use crate::error::{Error, Result};
 use crate::gate::{Limits, scan_change};
 use crate::id::RecordId;
 use crate::record::{Kind, Values};
-use crate::sync::wire::{MAX_GROUP, MAX_GROUP_OPS};
+use crate::sync::wire::{MAX_GROUP, MAX_GROUP_OPS, MAX_REQUEST_OPS};
 
 /// A push group in the making.
 pub(crate) struct OpenGroup {
     id: [u8; 16],
     items: usize,
-    ops: u64,
+    /// The operations of each record's changes.
+    ops: HashMap<RecordId, u64>,
     bytes: usize,
 }
 
@@ -25,7 +28,7 @@ impl OpenGroup {
     pub fn new(env: &dyn Env) -> Self {
         let mut id = [0; 16];
         env.fill(&mut id);
-        Self { id, items: 0, ops: 0, bytes: 0 }
+        Self { id, items: 0, ops: HashMap::new(), bytes: 0 }
     }
 
     /// Its id.
@@ -49,6 +52,42 @@ pub(crate) struct OutboxItem {
     /// The raw chunk in an envelope.
     pub bytes: Vec<u8>,
     pub verdict: Option<String>,
+}
+
+/// What edits take of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    /// How many they are.
+    pub items: usize,
+    /// Their operations.
+    pub ops: u64,
+    /// Their bytes in envelopes, and what is written around them.
+    pub bytes: usize,
+    /// Their bytes unfolded.
+    pub unfolded: usize,
+}
+
+impl Size {
+    /// Whether it is within `most`, halved `shrink` times.
+    pub fn is_within(self, most: Self, shrink: u32) -> bool {
+        self.items <= most.items >> shrink
+            && self.ops <= most.ops >> shrink
+            && self.bytes <= most.bytes >> shrink
+            && self.unfolded <= most.unfolded >> shrink
+    }
+}
+
+impl std::ops::Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            items: self.items + other.items,
+            ops: self.ops + other.ops,
+            bytes: self.bytes + other.bytes,
+            unfolded: self.unfolded + other.unfolded,
+        }
+    }
 }
 
 impl OutboxItem {
@@ -136,12 +175,11 @@ impl OutboxItem {
         Ok(())
     }
 
-    /// What the change holds, unfolded: its bytes and operations.
-    pub fn size(&self) -> (usize, u64) {
-        open_envelope(&self.bytes, Limits::CHANGE.bytes).map_or((0, 0), |raw| {
-            let ops = scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
-            (raw.len(), ops)
-        })
+    /// What it takes of a request.
+    pub fn size(&self) -> Size {
+        let raw = open_envelope(&self.bytes, Limits::CHANGE.bytes).unwrap_or_default();
+        let ops = scan_change(&raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
+        Size { items: 1, ops, bytes: self.bytes.len() + 40, unfolded: raw.len() }
     }
 
     /// The refused edits, oldest first.
@@ -220,12 +258,16 @@ impl Tx<'_> {
     ) -> Result<()> {
         let ops = scan_change(raw, &Limits::CHANGE).map_or(0, |facts| facts.ops);
         let group = &self.group;
-        let full = group.items >= MAX_GROUP || group.ops + ops > MAX_GROUP_OPS || group.bytes + raw.len() > MAX_GROUP_BYTES;
+        let of_record = group.ops.get(&id).copied().unwrap_or(0) + ops;
+        let full = group.items >= MAX_GROUP
+            || of_record > MAX_GROUP_OPS
+            || group.ops.values().sum::<u64>() + ops > MAX_REQUEST_OPS
+            || group.bytes + raw.len() > MAX_GROUP_BYTES;
         if full && group.items > 0 {
             self.group = OpenGroup::new(self.env);
         }
         self.group.items += 1;
-        self.group.ops += ops;
+        *self.group.ops.entry(id).or_default() += ops;
         self.group.bytes += raw.len();
         self.sql
             .prepare_cached(

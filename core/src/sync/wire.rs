@@ -28,6 +28,9 @@ pub const MAX_GROUP: usize = 200;
 /// microseconds for each, and no group may keep it from the others for long.
 pub const MAX_GROUP_OPS: u64 = crate::gate::Limits::CHANGE.ops;
 
+/// Most operations of all changes of a request.
+pub const MAX_REQUEST_OPS: u64 = 500_000;
+
 /// The code of a held group that the server did not look at, because the groups before it took as much work as one request
 /// may: it is sent again with the next request.
 pub const LATER: &str = "later";

@@ -23,9 +23,6 @@ pub const MAX_GROUPS: usize = 4000;
 /// The most items of one request, and records that it names.
 pub const MAX_ITEMS: usize = 4000;
 
-/// The most operations of all changes of one request.
-pub const MAX_OPS: u64 = 500_000;
-
 /// What a sync did, for the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Done {
@@ -110,7 +107,7 @@ fn is_bounded(request: &SyncRequest) -> bool {
             Err(EnvelopeError::TooLarge(limit)) => bytes += limit,
             Err(_) => {}
         }
-        if bytes > wire::MAX_INFLATED || ops > MAX_OPS {
+        if bytes > wire::MAX_INFLATED || ops > wire::MAX_REQUEST_OPS {
             return false;
         }
     }
