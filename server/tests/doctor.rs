@@ -92,7 +92,7 @@ type Expected = fn(&Fault) -> bool;
 
 #[test]
 fn what_cannot_be_told_from_the_rest_is_named_and_left_alone() {
-    let cases: [(&str, Expected); 9] = [
+    let cases: [(&str, Expected); 10] = [
         ("UPDATE doc SET seq_last = 1 WHERE id = ?1", |fault| matches!(fault, Fault::Place { stands: 1, last: 3 })),
         ("UPDATE doc SET kind = 999 WHERE id = ?1", |fault| matches!(fault, Fault::Kind(999))),
         ("UPDATE change SET gen = 4 WHERE doc = ?1 AND seq = 3", |fault| matches!(fault, Fault::Generation(3))),
@@ -102,6 +102,11 @@ fn what_cannot_be_told_from_the_rest_is_named_and_left_alone() {
         ("UPDATE chain SET chain8 = zeroblob(8) WHERE seq = 2 AND ?1 = ?1", |fault| matches!(fault, Fault::Chain(2 | 3))),
         ("DELETE FROM doc WHERE id = ?1", |fault| matches!(fault, Fault::Loose { what: "changes without their record", .. })),
         ("UPDATE workspace SET seq = 2 WHERE ?1 = ?1", |fault| matches!(fault, Fault::Number(3))),
+        // One bit of a number, told as one finding.
+        (
+            "UPDATE workspace SET seq = seq | (1 << 60) WHERE ?1 = ?1",
+            |fault| matches!(fault, Fault::Gap { first: 4, last } if *last == (3 | 1 << 60)),
+        ),
     ];
     for (sql, expected) in cases {
         let (server, _anna, id) = place(104);
