@@ -38,14 +38,10 @@ fn in_vain(run: &Run<'_>, error: Error) -> Failure {
 /// Checks, repairs where that was asked for, and returns the exit code.
 pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
     let book = run.open()?;
-    let found = match book.check() {
-        // Damage that stops the look may lie in what is made again: the repair begins all the same.
-        Err(Error::Corrupt(fault)) if rebuild => vec![Finding::File { fault }],
-        found => found?,
-    };
+    let found = book.check()?;
     let (rebuilt, left) = if rebuild {
         let report = book.rebuild().map_err(|error| in_vain(run, error))?;
-        (Some(report), book.check().map_err(|error| in_vain(run, error))?)
+        (Some(report), book.check()?)
     } else {
         (None, found.clone())
     };

@@ -92,14 +92,15 @@ impl Book {
     /// Those of the store.
     pub fn check(&self) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
-        self.read(|conn| {
+        let looked = self.read(|conn| {
             // On one connection, in this order: each prepares the next.
             for look in [faults_of_pages, faults_of_searches, faults_of_file] {
                 let faults = note_damage(look(conn), &mut findings)?.unwrap_or_default();
                 findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
             }
             Ok(())
-        })?;
+        });
+        note_damage(looked, &mut findings)?;
         let mut after = 0;
         loop {
             let batch = self.read(|conn| {
@@ -220,9 +221,7 @@ fn is_derived(conn: &Connection, stored: &StoredDoc, document: &Document) -> Res
     if !is_same || !stored.is_derived_here() {
         return Ok(is_same);
     }
-    let sql = "SELECT disputed FROM doc WHERE n = ?1";
-    let disputed: i64 = conn.prepare_cached(sql)?.query_row([stored.n], |row| row.get(0))?;
-    let is_counted = stored.state != DocState::Verified || usize::try_from(disputed) == Ok(reading.disputed.len());
+    let is_counted = stored.state != DocState::Verified || usize::try_from(stored.disputed) == Ok(reading.disputed.len());
     Ok(is_counted
         && stored_links(conn, stored.n)? == links(&reading.values)
         && SearchText::of(&reading.values).finds(conn, stored.n)?)

@@ -21,10 +21,12 @@ pub(crate) struct StoredDoc {
     pub state: DocState,
     /// Of what is derived from it (major, minor).
     pub row_version: (u16, u16),
+    /// How many of its fields are disputed, as far as that is known.
+    pub disputed: i64,
     pub bytes: Vec<u8>,
 }
 
-const COLUMNS: &str = "n, id, kind, gen, heads, state, row_major, row_minor, bytes";
+const COLUMNS: &str = "n, id, kind, gen, heads, state, row_major, row_minor, disputed, bytes";
 
 impl StoredDoc {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -38,7 +40,8 @@ impl StoredDoc {
             heads: hashes(&heads),
             state: row.get(5)?,
             row_version: (row.get(6)?, row.get(7)?),
-            bytes: row.get(8)?,
+            disputed: row.get(8)?,
+            bytes: row.get(9)?,
         })
     }
 

@@ -120,14 +120,17 @@ impl Sim<'_> {
                 // Whoever erased a record has nothing of it any more, whatever the server says to that.
                 let pushes_again = !self.model.erased.contains_key(&token.record)
                     && author.is_some_and(|author| author.life == token.life && !self.model.forked.contains(&author.lineage));
-                if !there && !pushes_again {
+                if there {
+                    continue;
+                }
+                if !pushes_again {
                     token.fate = Fate::MayBeLost;
                     stranded = true;
                 }
                 // A group that was taken, and refused when it came again damaged, is on other devices and never sent again.
                 let is_in = |(_, documents): &&(usize, Documents)| token.is_in(documents);
                 let of_author = held.iter().find(|(index, _)| *index == token.store).filter(is_in);
-                stranded |= !there && of_author.is_none() && held.iter().any(|held| is_in(&held));
+                stranded |= of_author.is_none() && held.iter().any(|held| is_in(&held));
             }
             // Edits without a word of their own (a tag taken away) may be gone too.
             let copies = self.devices.iter().any(|device| device.ws == ws && self.model.forked.contains(&device.lineage));
