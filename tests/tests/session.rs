@@ -528,3 +528,27 @@ fn a_refused_edit_is_shown_after_those_that_it_was_written_on_were_written_again
     assert_eq!((here.title.as_str(), here.organization.as_str(), here.lost_reason.as_str()), ("One", "Two", "Three"));
     assert!(anna.book.refusals().unwrap().is_empty());
 }
+
+#[test]
+fn an_edit_that_was_taken_from_the_other_copy_of_a_store_comes_back_after_it_was_written_again() {
+    let (_, mut relay, mut anna) = joined();
+    let deal = anna.book.save(&Deal { id: anna.book.new_id().into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
+    relay.sync_book(&anna.book);
+    anna.book.save(&Deal { title: "One".into(), ..deal }).unwrap();
+    let copy = anna.copied(true).unwrap();
+    relay.sync_book(&anna.book);
+    // The copy joins as a device of its own. Its group waits while the record comes with that edit in it; then its author is refused.
+    relay.holds = Some(Box::new(|_| true));
+    relay.run(Session::join(&copy.book, "http://relay", "code", "Anna's copy"));
+    relay.holds = None;
+    let with = |group: &wire::PushGroup| group.items[0].change.windows(3).any(|window| window == b"One");
+    let told = std::cell::Cell::new(false);
+    relay.policy = Some(Box::new(move |group| (with(group) && !told.replace(true)).then_some("foreign_actor")));
+    relay.sync_book(&copy.book);
+    for device in [&copy, &anna, &copy] {
+        assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    }
+    let status = |device: &Device| device.book.status().unwrap();
+    assert_eq!(status(&copy).state_hash, status(&anna).state_hash);
+    assert_eq!((status(&copy).pending_changes, status(&copy).refused, status(&copy).unreadable), (0, 0, 0));
+}

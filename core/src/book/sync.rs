@@ -198,6 +198,8 @@ impl Tx<'_> {
                     self.actor = identity::new_actor(self.sql, self.env)?;
                 }
                 self.rewrite(&verdict.group)?;
+                // The other store may have sent some of it, and what came with an earlier page is not sent again.
+                report.unclaimed = true;
                 if !OutboxItem::of_group(self.sql, &verdict.group)?.is_empty() {
                     // What cannot be opened cannot be written again now.
                     report.held_groups.push(verdict.group.clone());

@@ -9,6 +9,7 @@ use roadbook_core::env::Env as _;
 use roadbook_core::id::RecordId;
 use roadbook_core::sync::{Request, Session};
 use roadbook_core::{Error, Result};
+use rusqlite::params;
 
 use super::disk;
 use super::edits::Form;
@@ -147,11 +148,11 @@ impl Device {
         rows.and_then(Iterator::collect).expect("documents")
     }
 
-    /// Whether an edit that was not taken holds a word.
-    pub fn keeps_refused(&self, record: RecordId, word: &str) -> bool {
+    /// Whether an edit of a record that was not taken, of that generation or a later one, holds a word.
+    pub fn keeps_edit(&self, record: RecordId, generation: u32, word: &str) -> bool {
         let conn = self.raw();
-        let mut statement = conn.prepare("SELECT bytes FROM outbox WHERE doc = ?1").expect("a query");
-        let edits = statement.query_map([record.as_bytes()], |row| row.get::<_, Vec<u8>>(0)).expect("edits");
+        let mut statement = conn.prepare("SELECT bytes FROM outbox WHERE doc = ?1 AND gen >= ?2").expect("a query");
+        let edits = statement.query_map(params![record.as_bytes(), generation], |row| row.get::<_, Vec<u8>>(0)).expect("edits");
         edits.map(|bytes| bytes.expect("an edit")).any(|bytes| holds(&bytes, word))
     }
 

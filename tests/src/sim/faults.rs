@@ -114,7 +114,7 @@ impl Sim<'_> {
             let mut stranded = false;
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
                 // What was erased before the copy was made is not there for good.
-                let went = self.model.erased.get(&token.record).is_some_and(|words| words.contains(&token.text));
+                let went = self.model.erased.get(&token.record).is_some_and(|words| words.contains_key(&token.text));
                 let there = token.is_in(&documents) || (went && erased.contains_key(&token.record));
                 let author = self.devices.get(token.store);
                 // Whoever erased a record has nothing of it any more, whatever the server says to that.

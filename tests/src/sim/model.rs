@@ -50,8 +50,8 @@ pub struct Model {
     pub forked: BTreeSet<usize>,
     /// Workspaces in which the server lost what its author cannot send again.
     pub stranded: [bool; 2],
-    /// Records that somebody erased, with the words that were written into them before.
-    pub erased: BTreeMap<RecordId, BTreeSet<String>>,
+    /// Records that somebody erased: the words that were written into them before, and the first generation without them.
+    pub erased: BTreeMap<RecordId, BTreeMap<String, u32>>,
     /// Words of an unknown field: record, key, the last word.
     pub unknown: BTreeMap<RecordId, String>,
 }
@@ -83,12 +83,15 @@ pub fn mark(ws: usize) -> String {
 }
 
 impl Model {
-    /// Notes that a record is erased: what was promised of it ends, and what was written until now must go, but for what
-    /// `stays`.
-    pub fn erase(&mut self, ws: usize, record: RecordId, stays: impl Fn(&str) -> bool) {
+    /// Notes that a record is erased by a generation: what was promised of it ends, and what was written until now must go
+    /// where that generation stands, but for what `stays`.
+    pub fn erase(&mut self, ws: usize, record: RecordId, generation: u32, stays: impl Fn(&str) -> bool) {
         let words = self.tokens.iter().filter(|token| (token.ws, token.record) == (ws, record) && token.text.starts_with('w'));
         let words = words.map(|token| token.text.clone()).filter(|word| !stays(word));
-        self.erased.entry(record).or_default().extend(words);
+        let erased = self.erased.entry(record).or_default();
+        for word in words {
+            erased.entry(word).or_insert(generation);
+        }
     }
 
     /// A new word of an edit.

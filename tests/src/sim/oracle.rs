@@ -207,10 +207,11 @@ impl Sim<'_> {
         }
         let devices: Vec<&Device> = self.devices.iter().filter(|device| device.ws == ws).collect();
         let held: Vec<Documents> = devices.iter().map(|device| device.documents()).collect();
-        for record in self.server.erased(ws).keys() {
-            let words = self.model.erased.get(record).into_iter().flatten();
-            for word in words {
-                if let Some(device) = devices.iter().find(|device| device.keeps_refused(*record, word)) {
+        for (record, generation) in &self.server.erased(ws) {
+            // An erasure that was refused erased nothing.
+            let words = self.model.erased.get(record).into_iter().flatten().filter(|(_, gone)| *gone <= generation);
+            for (word, _) in words {
+                if let Some(device) = devices.iter().find(|device| device.keeps_edit(*record, 0, word)) {
                     let what = format!("{word} of the erased {record} is still in an edit on device {}", device.index);
                     return Err(Failure::new("erased", what));
                 }

@@ -169,13 +169,16 @@ impl Sim<'_> {
         let erased = self.devices[i].book.erase(record.kind, record.id);
         self.done(i, erased)?;
         let after = generation(&self.devices[i]);
-        if after > before {
+        if let Some(made) = after
+            && after > before
+        {
             // Another erasure at the same time makes the same generation: what was written after it may stay.
             let others = self.devices.iter().filter(|other| generation(other) >= after).map(Device::documents);
             let server = self.server.erased(ws).get(&record.id).copied() >= after;
             let others: Vec<Documents> = others.chain(server.then(|| self.server.documents(ws))).collect();
-            self.model.erase(ws, record.id, |word| {
+            self.model.erase(ws, record.id, made, |word| {
                 others.iter().any(|all| all.get(&record.id).is_some_and(|(_, bytes)| holds(bytes, word)))
+                    || self.devices.iter().any(|device| device.keeps_edit(record.id, made, word))
             });
             if self
                 .devices
