@@ -25,7 +25,7 @@ pub(crate) struct PageReport {
     pub refused: u64,
     pub held: u64,
     pub set_aside: u64,
-    /// Whether a group was accepted of which something does not wait any more.
+    /// Whether the server may have something that was taken out of a record here.
     pub unclaimed: bool,
     /// The groups that wait for others' changes.
     pub held_groups: Vec<Vec<u8>>,
@@ -77,7 +77,7 @@ impl Book {
                 tx.apply_verdict(verdict, &mut report)?;
             }
             if report.unclaimed {
-                // The server took what went with a refused edit just now, and will not send it: it takes it for known here.
+                // The server takes it for known here, and will not send it.
                 for (id, kind, generation) in std::mem::take(&mut tx.taken_out) {
                     tx.wish(id, kind, generation)?;
                 }
