@@ -340,6 +340,8 @@ pub struct Refusal {
     pub reason: String,
     /// What the edit wanted.
     pub changes: Vec<FieldChange>,
+    /// Whether `retry` can make it again.
+    pub can_retry: bool,
 }
 
 /// How this device stands.

@@ -552,7 +552,11 @@ fn joining_where_nobody_answers_loses_nothing() {
     let said = desk.fails(&["join", &url, "--invite", "abc"], 1);
     assert!(said.contains("Made a book") && said.contains("No connection to") && said.contains("nothing is lost"), "{said}");
     assert_eq!(desk.json(&["join", &url, "--invite", "abc"])["error"]["code"], "offline");
-    assert_eq!(desk.json(&["join", "crm.example", "--invite", "abc"])["error"]["problems"][0]["field"], "url");
+    let desk = Desk::new();
+    for url in ["crm.example", "https://crm.example:84433", "https://"] {
+        assert_eq!(desk.json(&["join", url, "--invite", "abc"])["error"]["problems"][0]["field"], "url", "{url}");
+        assert!(!desk.path("book.db").exists(), "no book is made for {url}");
+    }
 }
 
 #[test]

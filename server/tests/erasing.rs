@@ -217,7 +217,9 @@ fn the_server_looks_at_what_a_change_does_not_at_what_the_device_says() {
     assert_eq!(names(&boris), ["Keeps"]);
 
     // A refused erasure is no way around one's role.
-    let refusal = anna.book.refusals().unwrap()[0].id.clone();
+    let refusal = anna.book.refusals().unwrap()[0].clone();
+    assert!(refusal.can_retry);
+    let refusal = refusal.id;
     takes_herself_for("rep");
     assert!(matches!(anna.book.retry(&refusal), Err(Error::NotAllowed)));
     assert_eq!(names(&anna), ["Keeps"]);
@@ -293,7 +295,7 @@ fn of_a_record_that_was_erased_before_this_device_could_send_it_nothing_is_left_
     done(server.sync(&anna));
     assert_eq!(traces(&anna.raw()), Vec::<String>::new());
     let refusals = anna.book.refusals().unwrap();
-    assert!(refusals.iter().all(|refusal| refusal.reason == "erased" && refusal.changes.is_empty()));
+    assert!(refusals.iter().all(|refusal| refusal.reason == "erased" && refusal.changes.is_empty() && !refusal.can_retry));
     for refusal in &refusals {
         assert!(anna.book.retry(&refusal.id).is_err(), "nothing of it can be made again");
     }

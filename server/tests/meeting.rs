@@ -275,6 +275,7 @@ fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
     }
     let refusals = anna.book.refusals().unwrap();
     assert_eq!((refusals.len(), refusals[0].reason.as_str()), (1, "kind"), "Anna still has what she wrote");
+    assert!(!refusals[0].changes.is_empty() && !refusals[0].can_retry, "to be read, and typed anew elsewhere");
 }
 
 #[test]

@@ -96,4 +96,15 @@ fn an_undo_that_leaves_a_whole_record_alone_says_so_of_the_record() {
     let undone = says(&anna, &["undo"]);
     assert_eq!(undone, "Nothing was taken back.\nLeft whole: Petrov, which is somebody else's now.\n");
     assert_eq!(anna.json(&["contact", "list"])["items"].as_array().unwrap().len(), 1);
+    // It was not the last word: once the record is Anna's again, the same action can be taken back.
+    let history = anna.json(&["history", contact]);
+    let added =
+        history["items"].as_array().unwrap().iter().find(|entry| entry["author"]["name"] == "Anna").unwrap()["action"].clone();
+    boris.json(&["contact", "edit", contact, "--owner", ""]);
+    boris.json(&["sync"]);
+    anna.json(&["sync"]);
+    let undone = says(&anna, &["undo", added.as_str().unwrap()]);
+    assert!(undone.starts_with("Taken back in 1 record."), "{undone}");
+    assert!(anna.json(&["contact", "list"])["items"].as_array().unwrap().is_empty());
+    assert_eq!(anna.fails(&["undo", added.as_str().unwrap()]).0, "nothing_to_undo");
 }

@@ -33,28 +33,77 @@ fn a_wrong_key_is_told_apart_from_damage_and_from_an_empty_folder() {
     assert!(open(&device.vault, device.dir.path()).is_none());
 }
 
+/// Spoils a page of a store's file, or puts it right again.
+fn flip(file: &mut std::fs::File, page: u64) {
+    let at = SeekFrom::Start(page * PAGE + 100);
+    let mut bytes = [0; 64];
+    file.seek(at).unwrap();
+    file.read_exact(&mut bytes).unwrap();
+    file.seek(at).unwrap();
+    file.write_all(&bytes.map(|byte| !byte)).unwrap();
+}
+
+const PAGE: u64 = 4096;
+
 #[test]
-fn a_damaged_page_is_reported_and_nothing_is_deleted() {
+fn a_damaged_page_is_reported_hides_nothing_else_and_spoils_no_connection() {
     let world = World::new(2);
     let device = Device::new(&world);
-    for n in 0..200 {
-        deal(&device, &format!("Deal {n}"));
-    }
+    let deals: Vec<Deal> = (0..60).map(|n| deal(&device, &format!("Deal {n}"))).collect();
     device.book.shutdown();
+    let differs = Finding::RowDiffers { id: deals[29].id.0 };
     let path = device.dir.path().join("book.db");
-    let size = std::fs::metadata(&path).unwrap().len();
     let mut file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-    let at = size / 2 / 4096 * 4096 + 100;
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.write_all(&[0xff; 64]).unwrap();
-    drop(file);
-    let findings = Book::open(device.dir.path(), device.vault.clone(), world.clone()).and_then(|book| book.check());
-    let damaged = match &findings {
-        Ok(findings) => findings.iter().any(|finding| matches!(finding, Finding::File { .. })),
-        Err(error) => matches!(error, Error::Corrupt(_)),
-    };
-    assert!(damaged, "{findings:?}");
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
+    let pages = file.metadata().unwrap().len() / PAGE;
+    let is_file = |finding: &Finding| matches!(finding, Finding::File { .. });
+    let open = || Book::open(device.dir.path(), device.vault.clone(), world.clone());
+    let (mut beside, mut unreadable, mut exported, mut saved) = (0, 0, 0, 0);
+    for page in 0..pages {
+        // Something that a check has to find beside the damage.
+        device.raw().execute_batch("UPDATE deal SET title = 'Valves' WHERE n = 30; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        flip(&mut file, page);
+        match open() {
+            Err(error) => assert!(matches!(error, Error::Corrupt(_)), "page {page}: {error}"),
+            Ok(book) => {
+                let findings = book.check().unwrap();
+                assert!(findings.iter().any(is_file), "page {page}: {findings:?}");
+                let named = |id| findings.contains(&Finding::Unreadable { id });
+                assert!(findings.contains(&differs) || named(deals[29].id.0), "page {page}: {findings:?}");
+                beside += u64::from(findings.contains(&differs));
+                for deal in &deals[1..] {
+                    match book.get::<Deal>(deal.id.0) {
+                        Ok(read) => assert_eq!(&read, deal, "page {page}"),
+                        // Its own page, or one of the index that leads there.
+                        Err(error) => assert!(matches!(error, Error::Corrupt(_)), "page {page}: {error}"),
+                    }
+                }
+                unreadable += findings.iter().filter(|finding| matches!(finding, Finding::Unreadable { .. })).count();
+                let mut out = Vec::new();
+                let report = book.export_json(&mut out).unwrap();
+                assert_eq!(report.written + report.left_out.len() as u64, 60, "page {page}");
+                assert!(report.left_out.iter().all(|left| named(left.record.id)), "page {page}");
+                serde_json::from_slice::<serde_json::Value>(&out).unwrap();
+                exported += report.written;
+                let edited = book.save(&Deal { title: format!("Page {page}"), ..deals[0].clone() });
+                match &edited {
+                    Ok(deal) => assert_eq!(book.get::<Deal>(deal.id.0).unwrap().title, format!("Page {page}")),
+                    Err(error) => assert!(matches!(error, Error::Corrupt(_)), "page {page}: {error}"),
+                }
+                saved += u64::from(edited.is_ok());
+                let rebuilt = book.rebuild();
+                assert!(matches!(rebuilt, Ok(_) | Err(Error::Corrupt(_))), "page {page}: {rebuilt:?}");
+                // The same book works on once the page is whole: no connection remembers it.
+                flip(&mut file, page);
+                book.save(&deals[0]).unwrap();
+                assert!(book.check().unwrap().iter().all(|finding| !is_file(finding)), "page {page}");
+                flip(&mut file, page);
+            }
+        }
+        flip(&mut file, page);
+    }
+    // Most pages hold something else than what is looked at.
+    assert!(beside > pages / 2 && saved > pages / 4 && exported > pages * 30, "{pages}: {beside}, {saved}, {exported}");
+    assert!(unreadable > 0);
 }
 
 #[test]
@@ -442,4 +491,16 @@ fn a_check_between_edits_finds_no_damage_in_the_indexes() {
     }
     device.book.rebuild().unwrap();
     assert_eq!(device.book.check().unwrap(), []);
+}
+
+#[test]
+fn a_look_for_what_was_not_opened_waits_for_no_writer_where_there_is_nothing() {
+    let device = Device::new(&World::new(31));
+    deal(&device, "Pumps");
+    let other = device.raw();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(device.book.verify_some(10).unwrap(), 0);
+    other.execute_batch("UPDATE doc SET state = 1; COMMIT").unwrap();
+    assert_eq!(device.book.verify_some(0).unwrap(), 1);
+    assert_eq!(device.book.verify_some(10).unwrap(), 0);
 }

@@ -26,7 +26,7 @@ fn text_of(book: &Book, finding: &Finding) -> String {
 }
 
 /// What is left where no repair helps.
-const START_ANEW: &str = "Keep the folder and its key, save what can still be read with `roadbook export --format json -o FILE`, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced.";
+const START_ANEW: &str = "Keep the folder and its key, sync once more if that still works, save what can still be read with `roadbook export --format json -o FILE`, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced.";
 
 /// Why a repair that was asked for did not help; what the core advises is to run it.
 fn in_vain(run: &Run<'_>, error: Error) -> Failure {

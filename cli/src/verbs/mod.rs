@@ -8,7 +8,7 @@ mod start;
 mod sync;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roadbook_core::{Book, Error};
 
@@ -39,24 +39,27 @@ impl Run<'_> {
     }
 
     /// Opens what came by sync and was shown by its row alone until now: only an opened record tells its disagreements.
-    /// Returns whether all of it was opened; where the book cannot be written just now, that is said, and the verb goes on.
-    fn open_arrived(&self, book: &Book) -> Outcome<bool> {
+    /// Returns whether all of it was opened; where the book cannot be written just now, or there is no time left, that is
+    /// said, and the verb goes on.
+    fn open_arrived(&self, book: &Book, until: Option<Instant>) -> Outcome<bool> {
         let mut left = u64::MAX;
-        loop {
-            match book.verify_some(ARRIVED) {
+        let why = loop {
+            // At the end of the time, whether anything is left is still asked.
+            let is_late = until.is_some_and(|until| Instant::now() >= until);
+            match book.verify_some(if is_late { 0 } else { ARRIVED }) {
                 Ok(0) => return Ok(true),
+                Ok(_) if is_late => break "could be opened in the time that was given",
                 // What another process takes meanwhile is its own to open.
                 Ok(now) if now >= left => return Ok(false),
                 Ok(now) => left = now,
                 Err(Error::ReadOnly | Error::NoSpace | Error::Busy) => {
-                    self.say.remark(
-                        "Not every record that came by sync could be opened, because the book cannot be written just now: there may be more disagreements.",
-                    );
-                    return Ok(false);
+                    break "could be opened, because the book cannot be written just now";
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
+        };
+        self.say.remark(&format!("Not every record that came by sync {why}: there may be more disagreements."));
+        Ok(false)
     }
 }
 

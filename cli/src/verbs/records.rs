@@ -1,6 +1,6 @@
 //! Adding, listing, showing, editing and deleting records of any kind, and search over all of them.
 
-use roadbook_core::book::{Book, Change, Sheet};
+use roadbook_core::book::{Book, Change, MAX_PAGE, Sheet};
 use roadbook_core::id::RecordId;
 use roadbook_core::record::Record;
 use roadbook_core::{Error, Result};
@@ -14,9 +14,6 @@ use crate::kinds::{Common, Listed};
 use crate::say::{count, line, width};
 use crate::show;
 use crate::table::{self, cut, whole};
-
-/// The most rows that the core gives at once.
-const MOST: u32 = 1000;
 
 pub(super) fn run<R: Listed>(run: &Run<'_>, verb: RecordVerb<R>) -> Outcome {
     match verb {
@@ -170,7 +167,7 @@ fn list<R: Listed>(run: &Run<'_>, common: &Common, filter: &R::Filter, part: &Pa
     let mut next = part.after.clone();
     loop {
         let missing = u32::try_from(rows.len()).map_or(0, |have| part.limit.saturating_sub(have));
-        let limit = if part.all { MOST } else { missing.min(MOST) };
+        let limit = if part.all { MAX_PAGE } else { missing.min(MAX_PAGE) };
         let page = R::page(&book, common, filter, next.as_deref(), limit)?;
         rows.extend(page.items);
         next = page.next;
@@ -202,9 +199,10 @@ fn list<R: Listed>(run: &Run<'_>, common: &Common, filter: &R::Filter, part: &Pa
 
 pub(super) fn search(run: &Run<'_>, text: &str, limit: u32) -> Outcome {
     let book = run.open()?;
+    let limit = limit.min(MAX_PAGE);
     // One more than is shown tells whether there is more.
-    let mut found = book.search(text, limit.saturating_add(1))?;
-    let more = found.len() >= (limit as usize + 1).min(MOST as usize);
+    let mut found = book.search(text, limit + 1)?;
+    let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     run.say.answer(
         || {

@@ -96,7 +96,7 @@ pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
     match id {
         Some(id) => conflicts = book.conflicts(id)?,
         None => {
-            complete = run.open_arrived(&book)?;
+            complete = run.open_arrived(&book, None)?;
             // One more than is shown tells whether there is more.
             let mut links = book.disputed(MOST_DISPUTED + 1)?;
             more = links.len() > MOST_DISPUTED as usize;
@@ -333,7 +333,7 @@ fn cannot_retry(error: Error, id: &str) -> Failure {
             Failure::new(
                 "nothing_to_retry",
                 format!(
-                    "Nothing is left of this edit that could be made again; `roadbook refusals discard {id}` clears it away."
+                    "This edit cannot be made again; `roadbook refusals` shows what is left of it, and `roadbook refusals discard {id}` clears it away."
                 ),
             )
         }
@@ -375,7 +375,7 @@ fn list_refusals(run: &Run<'_>, book: &Book) -> Outcome {
                     "record": link_json(refusal.record),
                     "reason": refusal.reason,
                     "text": reason(&refusal.reason),
-                    "can_retry": !refusal.changes.is_empty(),
+                    "can_retry": refusal.can_retry,
                     "changes": refusal.changes.iter().map(change_json).collect::<Vec<_>>(),
                 })
             };
@@ -395,8 +395,9 @@ fn list_refusals(run: &Run<'_>, book: &Book) -> Outcome {
                     let wanted = change.after.as_deref().map_or_else(|| "(empty)".into(), line);
                     writeln!(out, "  {}: {wanted}", field_name(&change.field))?;
                 }
-                if refusal.changes.is_empty() {
-                    writeln!(out, "  Nothing of it is left that could be made again.")?;
+                if !refusal.can_retry {
+                    let why = if refusal.changes.is_empty() { "Nothing of it is left that could" } else { "It cannot" };
+                    writeln!(out, "  {why} be made again.")?;
                 } else {
                     writeln!(out, "  roadbook refusals retry {}", refusal.id)?;
                 }

@@ -3,9 +3,10 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use roadbook_core::book::Status;
-use roadbook_core::sync::{End, RejoinReason, Report, Session, WaitReason};
+use roadbook_core::sync::{End, RejoinReason, Report, Session, WaitReason, address};
 use roadbook_core::{Book, Error};
 use serde_json::{Value, json};
 
@@ -44,7 +45,7 @@ pub(super) fn code(run: &Run<'_>, typed: Option<String>, file: Option<PathBuf>) 
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
     let wrong = |field: &str, message: String| Failure::invalid(vec![FieldProblem::format(field, message)]);
     // Before a book is made for an address that cannot be one, or with authorities that cannot be read.
-    if !["https://", "http://"].iter().any(|scheme| url.trim().starts_with(scheme)) {
+    if address(url).is_err() {
         return Err(wrong("url", format!("“{}” is no address of a server (one looks like https://crm.example)", line(url))));
     }
     let client = run.client()?;
@@ -75,16 +76,17 @@ pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String
         ),
         other => other.into(),
     })?;
-    tell(run, &book, url, &trip, true)
+    tell(run, &book, url, &trip, true, None)
 }
 
 pub(super) fn sync(run: &Run<'_>, deadline: Option<u32>) -> Outcome {
+    let until = deadline.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds.into())));
     let book = Arc::new(run.open()?);
     let server = book.status()?.server.unwrap_or_default();
     let mut session = Session::sync(&book, deadline.map(|seconds| seconds.saturating_mul(1000)))?;
     let trip = drive(&mut session, &run.client()?)?;
     drop(session);
-    tell(run, &book, &server, &trip, false)
+    tell(run, &book, &server, &trip, false, until)
 }
 
 /// What this device is called in the workspace, where nobody said.
@@ -118,8 +120,8 @@ fn sentence(report: &Report) -> String {
     )
 }
 
-/// Says how a session ended.
-fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool) -> Outcome {
+/// Says how a session ended, once what arrived was opened, as far as there is time until `until`.
+fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool, until: Option<Instant>) -> Outcome {
     let report = trip.end.report();
     let fail = |code: &'static str, message: String| {
         Err(Failure::new(code, message).detail("end", code.into()).detail("report", report_json(report)))
@@ -177,8 +179,12 @@ fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool) ->
             };
         }
     };
-    let complete = run.open_arrived(book)?;
-    let status = book.status()?;
+    let arrived = run.open_arrived(book, until).and_then(|complete| Ok((complete, book.status()?)));
+    let (complete, status) = arrived.map_err(|failure| {
+        // What was synced stays synced.
+        run.say.remark(&text);
+        failure.detail("end", end.into()).detail("report", report_json(report))
+    })?;
     run.say.answer(
         || {
             Ok(json!({
@@ -217,7 +223,7 @@ fn disputed(status: &Status) -> String {
 
 pub(super) fn status(run: &Run<'_>) -> Outcome {
     let book = run.open()?;
-    let complete = run.open_arrived(&book)?;
+    let complete = run.open_arrived(&book, None)?;
     let status = book.status()?;
     run.say.answer(
         || {

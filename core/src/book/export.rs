@@ -1,6 +1,7 @@
 //! Records out into files.
 //!
-//! A record whose document cannot be opened does not keep the others in: it is left out and named in the report.
+//! A record whose document cannot be opened, or lies where the file is damaged, does not keep the others in: it is left out
+//! and named in the report.
 //!
 //! Files are written beside their place first. What a process that was killed left there is removed by the next one that
 //! writes the same file: it holds contacts in plain text.
@@ -10,17 +11,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use super::Book;
 use super::cards::to_card;
 use super::lists::row_headline;
-use super::save::open_for_reading;
-use crate::document::Document;
+use super::repair::numbered_id;
+use crate::access::DELETED;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{EntryId, RecordId};
 use crate::import::vcard::write_card;
-use crate::record::{Kind, Record as _};
+use crate::record::{Kind, Record as _, Values};
 use crate::records::Contact;
+use crate::store::StoredDoc;
 use crate::value::RecordLink;
 
 /// What an export did.
@@ -50,8 +54,8 @@ impl Book {
     /// [`Error::Io`] where `out` cannot be written.
     pub fn export_vcard(&self, out: &mut dyn Write) -> Result<ExportReport> {
         let mut report = ExportReport::default();
-        self.each_living(Kind::Contact, &mut report, &mut |id, document| {
-            let contact = Contact::from_values(id, String::new(), &document.read(None).values);
+        self.each_living(Kind::Contact, &mut report, &mut |id, values| {
+            let contact = Contact::from_values(id, String::new(), values);
             let mut out = &mut *out;
             write_card(&mut out, &to_card(&contact)).map_err(cannot_write)
         })?;
@@ -70,10 +74,10 @@ impl Book {
             let comma = if at == 0 { "" } else { "," };
             write!(out, "{comma}\n\"{}\": [", kind.name()).map_err(cannot_write)?;
             let mut comma = "";
-            self.each_living(kind, &mut report, &mut |id, document| {
+            self.each_living(kind, &mut report, &mut |id, values| {
                 let mut json = serde_json::Map::new();
                 json.insert("id".into(), id.to_string().into());
-                json.extend(document.read(None).values.to_json());
+                json.extend(values.to_json());
                 write!(out, "{}\n{}", std::mem::replace(&mut comma, ","), serde_json::Value::Object(json)).map_err(cannot_write)
             })?;
             out.write_all(b"]").map_err(cannot_write)?;
@@ -155,38 +159,63 @@ impl Book {
         &self,
         kind: Kind,
         report: &mut ExportReport,
-        write: &mut dyn FnMut(RecordId, &Document) -> Result<()>,
+        write: &mut dyn FnMut(RecordId, &Values) -> Result<()>,
     ) -> Result<()> {
-        let mut after: Vec<u8> = Vec::new();
+        let mut after = RecordId::default();
         loop {
-            let batch: Vec<Vec<u8>> = self.read(|conn| {
-                let sql = format!(
-                    "SELECT d.id FROM doc d JOIN {} t ON t.n = d.n WHERE d.id > ?1 AND t.deleted_ms IS NULL ORDER BY d.id LIMIT 500",
-                    kind.definition().table
-                );
-                let mut statement = conn.prepare_cached(&sql)?;
-                Ok(statement.query_map([&after], |row| row.get(0))?.collect::<Result<_, _>>()?)
-            })?;
-            let Some(last) = batch.last() else { return Ok(()) };
-            for id in batch.iter().filter_map(|id| RecordId::from_slice(id)) {
-                match self.read(|conn| open_for_reading(conn, kind.definition(), id)) {
-                    Ok((_, document)) => {
-                        write(id, &document)?;
+            let batch = match self.read(|conn| living_after(conn, kind, after)) {
+                // The damage may lie in the rows or an index, and the documents be whole.
+                Err(Error::Corrupt(_)) => {
+                    let mut rest = self.all_records()?;
+                    rest.retain(|(_, id)| *id > after);
+                    rest.sort_unstable_by_key(|(_, id)| *id);
+                    rest
+                }
+                batch => batch?,
+            };
+            let Some((_, last)) = batch.last().copied() else { return Ok(()) };
+            for (n, id) in batch {
+                let read = self.read(|conn| {
+                    let stored = StoredDoc::numbered(conn, n)?;
+                    let stored = stored.filter(|stored| stored.id == id && stored.kind == kind.code());
+                    Ok(stored.map(|stored| stored.open()).transpose()?.map(|document| document.read(None).values))
+                });
+                match read {
+                    // Of another kind, deleted, or taken away by a sync since the batch was read.
+                    Ok(None) => {}
+                    Ok(Some(values)) if values.get(DELETED).is_some_and(|deleted| !deleted.is_empty()) => {}
+                    Ok(Some(values)) => {
+                        write(id, &values)?;
                         report.written += 1;
                     }
-                    Err(error @ Error::Unreadable(_)) => {
-                        let headline = self.read(|conn| row_headline(conn, kind, id))?.unwrap_or_default();
-                        let record = RecordLink { kind, id };
-                        report.left_out.push(LeftOut { record, headline, reason: error.to_string() });
+                    Err(error @ (Error::Unreadable(_) | Error::Corrupt(_))) => {
+                        let headline = match self.read(|conn| row_headline(conn, kind, id)) {
+                            Err(Error::Corrupt(_)) => Some(String::new()),
+                            headline => headline?,
+                        };
+                        // Without a row it is of another kind.
+                        let left_out = headline.map(|headline| {
+                            let record = RecordLink { kind, id };
+                            LeftOut { record, headline, reason: error.to_string() }
+                        });
+                        report.left_out.extend(left_out);
                     }
-                    // A sync took it away since the batch was read.
-                    Err(Error::NotFound { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
-            after.clone_from(last);
+            after = last;
         }
     }
+}
+
+/// The numbers and ids of the next living records of a kind.
+fn living_after(conn: &Connection, kind: Kind, after: RecordId) -> Result<Vec<(i64, RecordId)>> {
+    let table = kind.definition().table;
+    let sql = format!(
+        "SELECT d.n, d.id FROM doc d JOIN {table} t ON t.n = d.n WHERE d.id > ?1 AND t.deleted_ms IS NULL ORDER BY d.id LIMIT 500"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    Ok(statement.query_map([after.as_bytes()], numbered_id)?.collect::<Result<_, _>>()?)
 }
 
 impl LeftOut {

@@ -128,7 +128,7 @@ pub struct Found {
 }
 
 /// The most rows of a page.
-const MAX_PAGE: u32 = 1000;
+pub const MAX_PAGE: u32 = 1000;
 /// An instant's or date's text after every date.
 const NO_DATE: &str = "9999";
 
@@ -233,7 +233,7 @@ impl Book {
                 if !list.common(text, false) {
                     return Ok(Vec::new());
                 }
-                found.push(list.headlines(limit.clamp(1, MAX_PAGE))?);
+                found.push(list.headlines(limit.clamp(1, MAX_PAGE + 1))?);
             }
             Ok(share(found, limit as usize))
         })

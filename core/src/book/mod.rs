@@ -36,7 +36,9 @@ pub use export::{ExportReport, LeftOut};
 pub use history::{FieldChange, HistoryEntry};
 pub use identity::Vault;
 pub use import::{ImportProblem, ImportReport, Progress};
-pub use lists::{ContactFilter, ContactSort, DealFilter, DealSort, Found, Owner, Page, TaskFilter, TaskSort, contact_headline};
+pub use lists::{
+    ContactFilter, ContactSort, DealFilter, DealSort, Found, MAX_PAGE, Owner, Page, TaskFilter, TaskSort, contact_headline,
+};
 pub use observe::{Notice, Watch, Watcher};
 pub use people::{Author, Person};
 pub use refusals::Refusal;
@@ -48,7 +50,9 @@ pub use undo::{Skipped, UndoReport};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::fault::{self, Site};
-use crate::store::{DATABASE, OpenGroup, OpenMode, Tx, open};
+use crate::id::RecordId;
+use crate::record::Kind;
+use crate::store::{DATABASE, OpenGroup, OpenMode, Tx, deciphers, open};
 use observe::Watchers;
 
 /// Takes a lock even after a panic elsewhere: what the locks guard is valid at every moment.
@@ -61,12 +65,13 @@ pub struct Book {
     dir: PathBuf,
     vault: Vault,
     env: Arc<dyn Env>,
+    /// Nothing after a shutdown, and between a write that met a page that cannot be deciphered and the next one.
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Readers>,
     /// Told when a reader is done.
     read: Condvar,
     /// Ends a long statement of the writer when the app is suspended.
-    interrupt: InterruptHandle,
+    interrupt: Mutex<InterruptHandle>,
     /// Set once and for good; every connection looks at it.
     closed: Arc<AtomicBool>,
     watchers: Watchers,
@@ -120,7 +125,7 @@ impl Readers {
     }
 }
 
-/// A read in progress; its end, also by a panic, gives the connection back.
+/// A read in progress; its end, also by a panic, gives its place back, and a connection that is left in it.
 struct Reading<'b> {
     book: &'b Book,
     place: usize,
@@ -173,7 +178,7 @@ impl Book {
             dir: dir.to_owned(),
             vault,
             env,
-            interrupt: writer.get_interrupt_handle(),
+            interrupt: Mutex::new(writer.get_interrupt_handle()),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::default(),
             read: Condvar::new(),
@@ -193,7 +198,7 @@ impl Book {
     /// take away what such a thread works with, and the process would end with a crash. Nothing saved is lost by one.
     pub fn shutdown(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.interrupt.interrupt();
+        lock(&self.interrupt).interrupt();
         self.give_back_sync_lock();
         let mut readers = lock(&self.readers);
         while readers.active.iter().any(|place| !matches!(place, Place::Free)) {
@@ -223,7 +228,7 @@ impl Book {
                 Err(TryLockError::WouldBlock) => {}
             }
             // As a reader, a writer between two statements sees no interrupt.
-            self.interrupt.interrupt();
+            lock(&self.interrupt).interrupt();
             std::thread::sleep(ASK_AGAIN);
         }
     }
@@ -244,8 +249,8 @@ impl Book {
     }
 
     /// A new record id.
-    pub fn new_id(&self) -> crate::id::RecordId {
-        crate::id::RecordId::generate(self.env.as_ref())
+    pub fn new_id(&self) -> RecordId {
+        RecordId::generate(self.env.as_ref())
     }
 
     /// A new id for an entry of a record.
@@ -263,20 +268,22 @@ impl Book {
 
     /// Reads with a connection of its own, never waiting for a writer.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut reading = {
+        let (mut reading, idle) = {
             let mut readers = lock(&self.readers);
             // Under the lock that a shutdown takes: it either sees this reader or is seen here.
             self.check_open()?;
-            Reading { book: self, place: readers.begin(), conn: readers.idle.pop() }
+            let idle = readers.idle.pop();
+            (Reading { book: self, place: readers.begin(), conn: None }, idle)
         };
-        if reading.conn.is_none() {
-            let mut conn = open(&self.dir, &self.vault.key, OpenMode::Read)?;
-            end_when_closed(&mut conn, &self.closed)?;
-            reading.conn = Some(conn);
-        }
-        let conn = reading.conn.as_ref().ok_or(Error::Closed)?;
+        let conn = match idle {
+            Some(conn) => conn,
+            None => self.connect(OpenMode::Read)?,
+        };
         lock(&self.readers).set(reading.place, Place::Reading(conn.get_interrupt_handle()));
         let result = conn.unchecked_transaction().map_err(Error::from).and_then(|tx| read(&tx));
+        let result = deciphers(&conn).and(result);
+        // Back into the pool with the end of the reading.
+        reading.conn = (!matches!(result, Err(Error::Corrupt(_)))).then_some(conn);
         drop(reading);
         result.map_err(|error| self.failed(error))
     }
@@ -300,11 +307,37 @@ impl Book {
     }
 
     fn transact<T>(&self, write: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+        let (result, changed) = self.with_writer(|conn| self.transact_on(conn, write))?;
+        self.watchers.tell(&changed);
+        Ok(result)
+    }
+
+    /// Works with the writer, when it is free.
+    fn with_writer<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         self.check_open()?;
         let mut guard = lock(&self.writer);
         // The book may have been closed while this call waited for its turn.
         self.check_open()?;
-        let conn = guard.as_mut().ok_or(Error::Closed)?;
+        let mut conn = match guard.take() {
+            Some(conn) => conn,
+            None => {
+                let conn = self.connect(OpenMode::Write)?;
+                *lock(&self.interrupt) = conn.get_interrupt_handle();
+                conn
+            }
+        };
+        let result = work(&mut conn);
+        deciphers(&conn)?;
+        *guard = Some(conn);
+        result
+    }
+
+    /// One transaction; also what it changed.
+    fn transact_on<T>(
+        &self,
+        conn: &mut Connection,
+        write: impl FnOnce(&mut Tx<'_>) -> Result<T>,
+    ) -> Result<(T, Vec<(Kind, RecordId)>)> {
         let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         fault::begin(Site::Client, &sql)?;
         // Another process may have begun to write as a new one.
@@ -336,9 +369,14 @@ impl Book {
             // The log may still hold pages as they were. Where somebody reads just now, a later checkpoint overwrites them.
             let _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         }
-        drop(guard);
-        self.watchers.tell(&changed);
-        Ok(result)
+        Ok((result, changed))
+    }
+
+    /// A new connection, for the pool or the writer.
+    fn connect(&self, mode: OpenMode) -> Result<Connection> {
+        let mut conn = open(&self.dir, &self.vault.key, mode)?;
+        end_when_closed(&mut conn, &self.closed)?;
+        Ok(conn)
     }
 
     /// Reports commits of other processes to the observers. Apps call it when they come to the foreground; the Kotlin and
@@ -347,12 +385,7 @@ impl Book {
     /// # Errors
     /// [`Error::Closed`].
     pub fn notice_other_processes(&self) -> Result<()> {
-        self.check_open()?;
-        let now = {
-            let guard = lock(&self.writer);
-            data_version(guard.as_ref().ok_or(Error::Closed)?)
-        };
-        let now = now.map_err(|error| self.failed(error))?;
+        let now = self.with_writer(|conn| data_version(conn)).map_err(|error| self.failed(error))?;
         let seen = std::mem::replace(&mut *lock(&self.seen_version), now);
         if seen != now {
             self.watchers.tell_many();

@@ -31,6 +31,16 @@ pub struct Refusal {
     pub reason: String,
     /// What the edit wanted, to be read or copied; empty where its bytes cannot be read any more.
     pub changes: Vec<FieldChange>,
+    /// Whether [`Book::retry`] can make it again.
+    pub can_retry: bool,
+}
+
+/// What there is to do to make a refused edit again.
+enum Again {
+    /// It is an erasure: the record came back, or comes with the next sync.
+    Erase,
+    /// Its changes, in a document that has them.
+    Write(Document, Vec<ChangeEntry>),
 }
 
 /// A change that was taken out of a record, with what it wanted and what it was written on.
@@ -72,11 +82,13 @@ impl Book {
                         |scalar: Scalar| kind.definition().field(field.field()).map(|spec| spec.display(field.entry(), &scalar));
                     changes.push(FieldChange { before: None, after: edit.wanted().and_then(shown), field });
                 }
+                let can_retry = again(conn, first, wanted)?.is_some();
                 refusals.push(Refusal {
                     id: first.hash.to_string(),
                     record: RecordLink { kind, id: first.doc },
                     reason: first.verdict.clone().unwrap_or_default(),
                     changes,
+                    can_retry,
                 });
             }
             Ok(refusals)
@@ -93,17 +105,14 @@ impl Book {
             let items = tx.refused(refusal)?;
             let Some(first) = items.first() else { return Ok(()) };
             let Some(kind) = Kind::from_code(first.kind) else { return Err(gone()) };
-            let here = StoredDoc::find(tx.sql, first.doc)?;
-            if here.as_ref().map_or(0, |stored| stored.generation) < first.generation {
-                // What was refused is an erasure: the record came back, or comes with the next sync.
-                tx.erase(kind, first.doc)?;
-                return tx.drop_refused(&items);
-            }
-            let (with, changes) = with_refused(tx.sql, &items)?.ok_or_else(gone)?;
-            let other_kind = here.is_some_and(|stored| stored.kind != first.kind);
-            if other_kind || changes.iter().all(|change| edits_of(&with, change).is_empty()) {
-                return Err(gone());
-            }
+            let wanted = with_refused(tx.sql, &items)?;
+            let (with, changes) = match again(tx.sql, first, wanted)?.ok_or_else(gone)? {
+                Again::Erase => {
+                    tx.erase(kind, first.doc)?;
+                    return tx.drop_refused(&items);
+                }
+                Again::Write(with, changes) => (with, changes),
+            };
             let message = tx.message(Code::replay(), Code::typed());
             let (generation, document, is_new) = match tx.open_doc(first.doc)? {
                 Some((stored, document)) => (stored.generation, document, false),
@@ -129,6 +138,20 @@ impl Book {
             tx.drop_refused(&items)
         })
     }
+}
+
+/// What there is to do to make an edit again, of which the first change and what it wanted are known; `None` where it cannot
+/// be made again.
+fn again(conn: &Connection, first: &OutboxItem, wanted: Option<(Document, Vec<ChangeEntry>)>) -> Result<Option<Again>> {
+    let here = StoredDoc::find(conn, first.doc)?;
+    if here.as_ref().map_or(0, |stored| stored.generation) < first.generation {
+        return Ok(Some(Again::Erase));
+    }
+    if here.is_some_and(|stored| stored.kind != first.kind) {
+        return Ok(None);
+    }
+    let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !edits_of(with, change).is_empty());
+    Ok(wanted.filter(|(with, changes)| has_edits(with, changes)).map(|(with, changes)| Again::Write(with, changes)))
 }
 
 fn gone() -> Error {

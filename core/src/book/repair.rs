@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::Book;
 use crate::document::Document;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::RecordId;
 use crate::record::Kind;
 use crate::search::SearchText;
-use crate::store::{DocState, StoredDoc, links, row_values, stored_links, stored_row};
+use crate::store::{DocState, StoredDoc, Tx, links, row_values, stored_links, stored_row};
 
 /// What [`Book::rebuild`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -92,37 +92,60 @@ impl Book {
     /// Those of the store.
     pub fn check(&self) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
-        let looked = self.read(|conn| {
-            // On one connection, in this order: each prepares the next.
-            for look in [faults_of_pages, faults_of_searches, faults_of_file] {
-                let faults = note_damage(look(conn), &mut findings)?.unwrap_or_default();
-                findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
-            }
-            Ok(())
-        });
-        note_damage(looked, &mut findings)?;
-        let mut after = 0;
-        loop {
-            let batch = self.read(|conn| {
-                // The rows in the same read as their documents: a save between two reads would look like a difference.
-                let batch = StoredDoc::after(conn, after, BATCH)?;
-                let mut found = Vec::new();
-                for stored in &batch {
-                    self.check_open()?;
-                    match stored.open() {
-                        Err(_) => found.push(Finding::Unreadable { id: stored.id }),
-                        Ok(_) if stored.known_kind().is_none() => {}
-                        Ok(document) if is_derived(conn, stored, &document)? => {}
-                        Ok(_) => found.push(Finding::RowDiffers { id: stored.id }),
-                    }
-                }
-                Ok((found, batch.last().map(|stored| stored.n)))
-            });
-            let Some((found, last)) = note_damage(batch, &mut findings)? else { return Ok(findings) };
-            findings.extend(found);
-            let Some(last) = last else { return Ok(findings) };
-            after = last;
+        for look in [faults_of_pages, faults_of_file] {
+            let faults = note_damage(self.read(look), &mut findings)?.unwrap_or_default();
+            findings.extend(faults.into_iter().map(|fault| Finding::File { fault }));
         }
+        let records = note_damage(self.all_records(), &mut findings)?.unwrap_or_default();
+        for batch in records.chunks(BATCH as usize) {
+            // In one read: a save between two would look like a difference.
+            let look = |conn: &Connection| batch.iter().map(|record| self.look_at(conn, record)).collect::<Result<Vec<_>>>();
+            if let Some(found) = note_damage(self.read(look), &mut findings)? {
+                findings.extend(found.into_iter().flatten());
+                continue;
+            }
+            for (n, id) in batch {
+                if let Some(found) = note_damage(self.read(|conn| self.look_at(conn, &(*n, *id))), &mut findings)? {
+                    findings.extend(found);
+                    continue;
+                }
+                let opens = self.read(|conn| Ok(StoredDoc::numbered(conn, *n)?.is_some_and(|stored| stored.open().is_ok())));
+                let opens = note_damage(opens, &mut findings)?.unwrap_or_default();
+                findings.push(if opens { Finding::RowDiffers { id: *id } } else { Finding::Unreadable { id: *id } });
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The number and the id of every record, in the order of the numbers. Both stand in an index and in the table: one of them
+    /// that is whole is enough.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] where both are damaged.
+    pub(super) fn all_records(&self) -> Result<Vec<(i64, RecordId)>> {
+        let list = |from: &str| {
+            self.read(|conn| {
+                let mut statement = conn.prepare(&format!("SELECT n, id FROM {from}"))?;
+                let mut records = statement.query_map([], numbered_id)?.collect::<rusqlite::Result<Vec<_>>>()?;
+                records.sort_unstable();
+                Ok(records)
+            })
+        };
+        match list("doc INDEXED BY sqlite_autoindex_doc_1") {
+            Err(Error::Corrupt(_)) => list("doc NOT INDEXED"),
+            listed => listed,
+        }
+    }
+
+    /// Compares a record with what is derived from it. One that an erasure took away meanwhile has nothing to compare.
+    fn look_at(&self, conn: &Connection, (n, id): &(i64, RecordId)) -> Result<Option<Finding>> {
+        self.check_open()?;
+        let Some(stored) = StoredDoc::numbered(conn, *n)? else { return Ok(None) };
+        Ok(match stored.open() {
+            Err(_) => Some(Finding::Unreadable { id: *id }),
+            Ok(_) if stored.known_kind().is_none() => None,
+            Ok(document) => (!is_derived(conn, &stored, &document)?).then_some(Finding::RowDiffers { id: *id }),
+        })
     }
 
     /// Opens up to `limit` documents that came from the server and were never opened, or whose rows an older release
@@ -134,15 +157,20 @@ impl Book {
     pub fn verify_some(&self, limit: u32) -> Result<u64> {
         let may_be_older = !self.rows_are_current.load(Ordering::Relaxed);
         let (unopened, older) = (unopened(), older());
-        let (unopened, older) = self.write(|tx| {
+        let left = |conn: &Connection| -> Result<(u64, u64)> {
+            let count = |condition: &str| -> Result<u64> {
+                let sql = format!("SELECT count(*) FROM doc WHERE {condition}");
+                Ok(conn.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+            };
+            Ok((count(&unopened)?, if may_be_older { count(&older)? } else { 0 }))
+        };
+        // Mostly nothing is left, and a look needs no turn to write.
+        let now = self.read(left)?;
+        let open = |tx: &mut Tx<'_>| {
             let select = |condition: &str, limit: u32| -> Result<Vec<Vec<u8>>> {
                 let sql = format!("SELECT id FROM doc WHERE {condition} ORDER BY has_unknown DESC, n LIMIT ?1");
                 let mut statement = tx.sql.prepare_cached(&sql)?;
                 Ok(statement.query_map([limit], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-            };
-            let count = |condition: &str| -> Result<u64> {
-                let sql = format!("SELECT count(*) FROM doc WHERE {condition}");
-                Ok(tx.sql.prepare_cached(&sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
             };
             let mut ids = select(&unopened, limit)?;
             if may_be_older {
@@ -157,8 +185,9 @@ impl Book {
                     Err(error) => return Err(error),
                 }
             }
-            Ok((count(&unopened)?, if may_be_older { count(&older)? } else { 0 }))
-        })?;
+            left(tx.sql)
+        };
+        let (unopened, older) = if limit == 0 || now == (0, 0) { now } else { self.write(open)? };
         self.rows_are_current.store(older == 0, Ordering::Relaxed);
         Ok(unopened + older)
     }
@@ -179,33 +208,45 @@ fn older() -> String {
     format!("state = {} AND ({})", DocState::Verified, older.join(" OR "))
 }
 
+/// The number and the id of a record.
+pub(super) fn numbered_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, RecordId)> {
+    Ok((row.get(0)?, RecordId::from_slice(&row.get::<_, Vec<u8>>(1)?).unwrap_or_default()))
+}
+
 fn faults_of_pages(conn: &Connection) -> Result<Vec<String>> {
     let mut statement = conn.prepare("PRAGMA cipher_integrity_check")?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Finds what a query meets. FTS5 checks what the connection last knew of an index, and learns what others wrote by a query
-/// only: without it, the check of the file would find damage where there is none.
-fn faults_of_searches(conn: &Connection) -> Result<Vec<String>> {
+fn faults_of_file(conn: &Connection) -> Result<Vec<String>> {
+    // FTS5 checks what the connection last knew of an index, and learns what others wrote by a query only: without one, the
+    // check of the file would find damage where there is none.
+    let mut faults = Vec::new();
     for index in ["search", "phone"] {
         for query in [format!("{index} MATCH 'abc'"), "true".to_owned()] {
-            conn.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {index} WHERE {query})"), [], |_| Ok(()))?;
+            match conn.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {index} WHERE {query})"), [], |_| Ok(())) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+                    faults.push(format!("the index {index} is damaged"));
+                }
+                asked => asked?,
+            }
         }
     }
-    Ok(Vec::new())
-}
-
-fn faults_of_file(conn: &Connection) -> Result<Vec<String>> {
+    faults.dedup();
     let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    Ok(if said == "ok" { Vec::new() } else { vec![said] })
+    faults.extend((said != "ok").then_some(said));
+    Ok(faults)
 }
 
-/// Takes what a look gave; that SQLite cannot read a part is a finding, and the other parts are looked at all the same.
+/// Takes what a look gave; that a part cannot be read is a finding, and the other parts are looked at all the same.
 fn note_damage<T>(looked: Result<T>, findings: &mut Vec<Finding>) -> Result<Option<T>> {
     match looked {
         Ok(seen) => Ok(Some(seen)),
         Err(Error::Corrupt(fault)) => {
-            findings.push(Finding::File { fault });
+            let finding = Finding::File { fault };
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
             Ok(None)
         }
         Err(error) => Err(error),

@@ -80,7 +80,11 @@ impl Tx<'_> {
     fn action_to_undo(&self, action: Option<ActionId>) -> Result<ActionId> {
         let id: Option<Vec<u8>> = match action {
             Some(action) => {
-                self.sql.query_row("SELECT id FROM action WHERE id = ?1 AND undone_by IS NULL", [action.0], |row| row.get(0))
+                // One whose undoing took nothing back is as it was. It is not the last one any more: an undo of that goes on
+                // to the one before.
+                let sql = "SELECT id FROM action WHERE id = ?1 AND (undone_by IS NULL
+                           OR NOT EXISTS (SELECT 1 FROM action_doc WHERE action = undone_by))";
+                self.sql.query_row(sql, [action.0], |row| row.get(0))
             }
             None => self.sql.query_row(
                 "SELECT id FROM action WHERE undone_by IS NULL AND kind <> 'undo' ORDER BY n DESC LIMIT 1",

@@ -51,6 +51,12 @@ impl StoredDoc {
         Ok(conn.prepare_cached(&sql)?.query_row([id.as_bytes()], Self::read).optional()?)
     }
 
+    /// The document of row `n`.
+    pub fn numbered(conn: &Connection, n: i64) -> Result<Option<Self>> {
+        let sql = format!("SELECT {COLUMNS} FROM doc WHERE n = ?1");
+        Ok(conn.prepare_cached(&sql)?.query_row([n], Self::read).optional()?)
+    }
+
     /// The documents after row `n`, in order: for work that walks through all of them.
     pub fn after(conn: &Connection, n: i64, limit: u32) -> Result<Vec<Self>> {
         let sql = format!("SELECT {COLUMNS} FROM doc WHERE n > ?1 ORDER BY n LIMIT ?2");

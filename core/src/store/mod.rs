@@ -10,7 +10,7 @@ mod state;
 pub(crate) use docs::{DocRow, StoredDoc};
 pub(crate) use meta::Meta;
 pub use open::Key;
-pub(crate) use open::{DATABASE, OpenMode, open};
+pub(crate) use open::{DATABASE, OpenMode, deciphers, open};
 pub(crate) use outbox::{OpenGroup, OutboxItem, Size};
 pub(crate) use row::{SearchChange, links, row_values, stored_links, stored_row};
 pub(crate) use state::{DocState, OutboxState};

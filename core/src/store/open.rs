@@ -151,7 +151,23 @@ pub(crate) fn open(dir: &Path, key: &Key, mode: OpenMode) -> Result<Connection> 
             write_key_check(dir, key)?;
         }
     }
+    deciphers(&conn)?;
     Ok(conn)
+}
+
+/// Whether a connection deciphered every page that it met. After one that it could not, SQLCipher gives zeros for it and for
+/// each page that it has not read yet, and writes nothing any more, for as long as the connection lives: what was read may be
+/// wrong, whatever became of it.
+///
+/// # Errors
+/// [`Error::Corrupt`].
+pub(crate) fn deciphers(conn: &Connection) -> Result<()> {
+    // Answered when it is prepared: never from a cache. A question that a shutdown interrupts has no answer.
+    let failed = conn.query_row("PRAGMA cipher_status", [], |row| Ok(row.get_ref(0)?.as_str()? == "0"));
+    if CIPHERED && failed.unwrap_or_default() {
+        return Err(Error::Corrupt("a page of the file cannot be deciphered".into()));
+    }
+    Ok(())
 }
 
 /// The name of the file beside the database that tells a wrong key from a damaged first page.

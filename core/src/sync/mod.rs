@@ -3,4 +3,4 @@
 pub mod session;
 pub mod wire;
 
-pub use session::{End, Event, RejoinReason, Report, Request, Response, Session, Step, WaitReason};
+pub use session::{End, Event, RejoinReason, Report, Request, Response, Session, Step, WaitReason, address};

@@ -237,10 +237,7 @@ impl Session {
     /// # Errors
     /// [`Error::Invalid`] for a URL that is none; [`Error::Busy`] as for [`Session::sync`].
     pub fn join(book: &Arc<Book>, url: &str, code: &str, device_name: &str) -> Result<Self> {
-        let url = url.trim().trim_end_matches('/');
-        if !is_address(url) {
-            return Err(Error::invalid("url", ProblemCode::Format));
-        }
+        let url = address(url)?;
         let code = code.trim();
         if code.is_empty() || code.len() > 100 || !code.is_ascii() {
             return Err(Error::invalid("invite", ProblemCode::Format));
@@ -459,6 +456,15 @@ impl Session {
         self.state = State::Over;
         Step::End(end(self.report))
     }
+}
+
+/// The address of a server in a text that somebody typed. For apps that want to say early that it is none.
+///
+/// # Errors
+/// [`Error::Invalid`] of `url` where no server could be there.
+pub fn address(url: &str) -> Result<&str> {
+    let url = url.trim().trim_end_matches('/');
+    if is_address(url) { Ok(url) } else { Err(Error::invalid("url", ProblemCode::Format)) }
 }
 
 /// Whether a text is where a server could be, as far as that can be told here: a scheme, a host, perhaps a port and a path.

@@ -145,7 +145,8 @@ async fn working<T: Send + 'static>(
     let turn = async {
         // A device that asks many times at once must not take the turns of others.
         let lane = app.lanes.of(device).await;
-        Arc::clone(&app.turns).acquire_owned().await.map(|turn| (lane, turn))
+        // The turn goes back first: who gets the lane next finds it free.
+        Arc::clone(&app.turns).acquire_owned().await.map(|turn| (turn, lane))
     };
     let turn = tokio::time::timeout(TURN, turn).await;
     let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;

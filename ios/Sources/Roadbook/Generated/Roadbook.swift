@@ -5773,6 +5773,10 @@ public struct Refusal: Equatable, Hashable {
      * What the edit wanted.
      */
     public var changes: [FieldChange]
+    /**
+     * Whether `retry` can make it again.
+     */
+    public var canRetry: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -5788,11 +5792,15 @@ public struct Refusal: Equatable, Hashable {
          */reason: String, 
         /**
          * What the edit wanted.
-         */changes: [FieldChange]) {
+         */changes: [FieldChange], 
+        /**
+         * Whether `retry` can make it again.
+         */canRetry: Bool) {
         self.id = id
         self.record = record
         self.reason = reason
         self.changes = changes
+        self.canRetry = canRetry
     }
 
     
@@ -5814,7 +5822,8 @@ public struct FfiConverterTypeRefusal: FfiConverterRustBuffer {
                 id: FfiConverterString.read(from: &buf), 
                 record: FfiConverterTypeRecordLink.read(from: &buf), 
                 reason: FfiConverterString.read(from: &buf), 
-                changes: FfiConverterSequenceTypeFieldChange.read(from: &buf)
+                changes: FfiConverterSequenceTypeFieldChange.read(from: &buf), 
+                canRetry: FfiConverterBool.read(from: &buf)
         )
     }
 
@@ -5823,6 +5832,7 @@ public struct FfiConverterTypeRefusal: FfiConverterRustBuffer {
         FfiConverterTypeRecordLink.write(value.record, into: &buf)
         FfiConverterString.write(value.reason, into: &buf)
         FfiConverterSequenceTypeFieldChange.write(value.changes, into: &buf)
+        FfiConverterBool.write(value.canRetry, into: &buf)
     }
 }
 
