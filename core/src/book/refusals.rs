@@ -40,7 +40,7 @@ enum Again {
     /// It is an erasure: the record came back, or comes with the next sync.
     Erase,
     /// Its changes, in a document that has them.
-    Write(Document, Vec<ChangeEntry>),
+    Write(Box<Document>, Vec<ChangeEntry>),
 }
 
 /// A change that was taken out of a record, with what it wanted and what it was written on.
@@ -151,7 +151,7 @@ fn again(conn: &Connection, first: &OutboxItem, wanted: Option<(Document, Vec<Ch
         return Ok(None);
     }
     let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !edits_of(with, change).is_empty());
-    Ok(wanted.filter(|(with, changes)| has_edits(with, changes)).map(|(with, changes)| Again::Write(with, changes)))
+    Ok(wanted.filter(|(with, changes)| has_edits(with, changes)).map(|(with, changes)| Again::Write(Box::new(with), changes)))
 }
 
 fn gone() -> Error {
