@@ -196,7 +196,7 @@ mod on {
         DEAD.get() == Some(site)
     }
 
-    /// How many faults have taken effect on this thread.
+    /// How many processes have died on this thread.
     pub fn met() -> u64 {
         MET.get()
     }
@@ -229,7 +229,6 @@ mod on {
         }
         let full = armed(site).is_some_and(|armed| armed.fault == Fault::DiskFull && armed.after == 0);
         if full {
-            MET.set(MET.get() + 1);
             LIMITED.set(true);
             let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
             conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;

@@ -9,6 +9,8 @@ use automerge::{ActorId, Automerge, ObjType, ROOT, ReadDoc as _};
 use common::{Server, contact, done, names};
 use roadbook_core::document::seal_envelope;
 use roadbook_core::sync::wire::{Outcome, PushDoc, PushGroup, PushItem, SyncRequest};
+use roadbook_server::doctor::doctor;
+use roadbook_server::store::SqliteStore;
 use roadbook_tests::World;
 
 const VISIT: u16 = 77;
@@ -77,6 +79,8 @@ fn records_of_an_unknown_kind_are_kept_and_passed_on() {
     let bytes: Vec<u8> = boris.raw().query_row("SELECT bytes FROM doc WHERE kind = ?1", [VISIT], |row| row.get(0)).unwrap();
     let kept = Automerge::load(&bytes[1..]).unwrap();
     assert_eq!(kept.get(ROOT, "place").unwrap().unwrap().0.as_str(), Some("Train"));
+    let store = SqliteStore::open(&server.dir).unwrap();
+    assert_eq!(doctor(&store, false).unwrap().findings, [], "its frozen first change is nobody's");
 }
 
 #[test]

@@ -28,24 +28,39 @@ use roadbook_core::{Key, Result};
 /// A clock that moves when it is told, and randomness that repeats.
 pub struct World {
     ms: AtomicI64,
+    ticks: AtomicU64,
     seed: AtomicU64,
 }
 
 impl World {
     /// A world at a fixed moment with a seed.
     pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self { ms: AtomicI64::new(1_790_000_000_000), seed: AtomicU64::new(seed.wrapping_mul(2).wrapping_add(1)) })
+        Arc::new(Self {
+            ms: AtomicI64::new(1_790_000_000_000),
+            ticks: AtomicU64::new(0),
+            seed: AtomicU64::new(seed.wrapping_mul(2).wrapping_add(1)),
+        })
     }
 
-    /// Moves the clock.
+    /// Time goes by; a negative one is a clock that somebody sets back.
     pub fn pass(&self, ms: i64) {
-        self.ms.fetch_add(ms, Ordering::SeqCst);
+        self.set_clock(ms);
+        self.ticks.fetch_add(ms.try_into().unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Somebody sets the clock by so many milliseconds, forward or back.
+    pub fn set_clock(&self, by_ms: i64) {
+        self.ms.fetch_add(by_ms, Ordering::SeqCst);
     }
 }
 
 impl Env for World {
     fn now(&self) -> Instant {
         Instant { ms: self.ms.load(Ordering::SeqCst), offset_minutes: 60 }
+    }
+
+    fn ticks_ms(&self) -> u64 {
+        self.ticks.load(Ordering::SeqCst)
     }
 
     fn fill(&self, bytes: &mut [u8]) {

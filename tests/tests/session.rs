@@ -312,6 +312,7 @@ fn a_deadline_stops_at_the_end_of_a_page() {
     }
     let mut session = Session::sync(&device.book, Some(5000)).unwrap();
     let request = sent(session.start().unwrap());
+    world.set_clock(-600_000);
     world.pass(6000);
     let end = ended(session.next(Event::Answered(relay.answer(&request))).unwrap());
     let End::More(report) = end else { panic!("{end:?}") };

@@ -198,7 +198,8 @@ pub struct Session {
     book: Arc<Book>,
     state: State,
     joining: Option<Joining>,
-    deadline_ms: Option<i64>,
+    /// In the ticks of the book's clock.
+    deadline: Option<u64>,
     refreshed: bool,
     reset: bool,
     /// How often less was sent because the server found a request too large.
@@ -217,12 +218,12 @@ impl Session {
     /// [`Error::Busy`] while another process or session syncs this book.
     pub fn sync(book: &Arc<Book>, deadline_ms: Option<u32>) -> Result<Self> {
         book.take_sync_lock()?;
-        let deadline_ms = deadline_ms.map(|ms| book.env().now().ms.saturating_add(i64::from(ms)));
+        let deadline = deadline_ms.map(|ms| book.env().ticks_ms().saturating_add(ms.into()));
         Ok(Self {
             book: Arc::clone(book),
             state: State::Start,
             joining: None,
-            deadline_ms,
+            deadline,
             refreshed: false,
             reset: false,
             shrink: 0,
@@ -370,7 +371,7 @@ impl Session {
         if self.idle > MAX_IDLE {
             return Ok(self.wait(WaitReason::Server, None));
         }
-        if self.deadline_ms.is_some_and(|deadline| self.book.env().now().ms >= deadline) {
+        if self.deadline.is_some_and(|deadline| self.book.env().ticks_ms() >= deadline) {
             return Ok(self.end(End::More));
         }
         self.send_page(&request)

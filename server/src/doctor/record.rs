@@ -1,6 +1,6 @@
 //! One record: its document, what is derived from it, and its changes.
 
-use roadbook_core::document::{Document, open_envelope};
+use roadbook_core::document::{Actor, Document, open_envelope};
 use roadbook_core::gate::{self, Limits, scan_change};
 use roadbook_core::id::RecordId;
 use roadbook_core::record::{Definition, Kind, encode_row};
@@ -128,6 +128,10 @@ fn wrong(view: &dyn View, stored: &StoredDoc, change: &StoredChange) -> Result<O
     }
     if change.generation != stored.generation {
         return Ok(Some(Fault::Generation(change.seq)));
+    }
+    // The first change of a record of a newer release is frozen, and nobody's.
+    if change.actor == Actor::SKELETON && Kind::from_code(stored.kind).is_none() {
+        return Ok(None);
     }
     let bound = view.bound(change.actor)?;
     Ok((bound != Some(change.device)).then_some(Fault::Author(change.seq)))

@@ -109,6 +109,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "edit of a newer release kept",
             "record of a newer release kept",
             "erased record is gone",
+            "rest beside a damaged record",
             "card imported again",
             "page with more to come",
             "edit during a sync",

@@ -1,19 +1,20 @@
 //! A device: a folder with a real book, the session that it is in, and what its user has open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use roadbook_core::book::{Book, Vault};
 use roadbook_core::env::Env as _;
 use roadbook_core::id::RecordId;
+use roadbook_core::record::Kind;
 use roadbook_core::sync::{Request, Session};
 use roadbook_core::{Error, Result};
 use rusqlite::params;
 
 use super::disk;
 use super::edits::Form;
-use super::model::{Documents, holds};
+use super::model::{Documents, Heads, holds};
 use crate::World;
 
 /// A sync that others' steps may interrupt.
@@ -160,6 +161,54 @@ impl Device {
         let conn = rusqlite::Connection::open(self.dir.join(Book::FILE)).expect("the database");
         conn.execute_batch(&self.vault.key.pragma()).expect("the key");
         conn
+    }
+
+    /// The generation and the heads of each record.
+    pub fn heads(&self) -> Heads {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT id, gen, heads FROM doc").expect("a query");
+        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))));
+        rows.and_then(Iterator::collect).expect("heads")
+    }
+
+    /// The records of each group that waits to be sent.
+    pub fn waiting(&self) -> Vec<BTreeSet<RecordId>> {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT grp, doc FROM outbox WHERE state = 0").expect("a query");
+        let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, RecordId::from_bytes(row.get(1)?))));
+        let mut groups: BTreeMap<Vec<u8>, BTreeSet<RecordId>> = BTreeMap::new();
+        for row in rows.expect("a query") {
+            let (group, record) = row.expect("a change");
+            groups.entry(group).or_default().insert(record);
+        }
+        groups.into_values().collect()
+    }
+
+    /// The records that cannot be opened, or of which something was set aside.
+    pub fn set_aside(&self) -> BTreeSet<RecordId> {
+        let conn = self.raw();
+        let sql = "SELECT id FROM doc WHERE state = 2 UNION SELECT doc FROM quarantine WHERE length(bytes) > 0";
+        let mut statement = conn.prepare(sql).expect("a query");
+        let rows = statement.query_map([], |row| Ok(RecordId::from_bytes(row.get(0)?)));
+        rows.and_then(Iterator::collect).expect("records")
+    }
+
+    /// What lists show of each record, and its links: every column but the numbers of rows.
+    pub fn rows(&self) -> BTreeMap<RecordId, Vec<String>> {
+        let conn = self.raw();
+        let mut shown: BTreeMap<RecordId, Vec<String>> = BTreeMap::new();
+        for table in Kind::ALL.map(|kind| kind.definition().table).into_iter().chain(["link"]) {
+            let sql = format!("SELECT d.id, t.* FROM {table} t JOIN doc d ON d.n = t.n ORDER BY t.rowid");
+            let sql = if table == "link" { sql.replace("t.rowid", "t.field, t.target") } else { sql };
+            let mut statement = conn.prepare(&sql).expect("a table");
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).expect("rows");
+            while let Some(row) = rows.next().expect("a row") {
+                let text: String = (2..columns).map(|at| format!("|{:?}", row.get_ref_unwrap(at))).collect();
+                shown.entry(RecordId::from_bytes(row.get_unwrap(0))).or_default().push(text);
+            }
+        }
+        shown
     }
 
     /// The generations of the records that were erased.

@@ -1,8 +1,11 @@
 //! What goes wrong with processes, disks, clocks and rights.
 
-use roadbook_core::fault::{self, Fault, Site};
+use std::collections::BTreeSet;
 
-use super::coverage::Section;
+use roadbook_core::fault::{self, Fault, Site};
+use roadbook_core::sync::wire::ErrorCode;
+
+use super::coverage::{Coverage, Section};
 use super::model::{Documents, Fate};
 use super::steps::What;
 use super::world::{SERVER_CLOCK, Sim, unexpected};
@@ -47,13 +50,19 @@ impl Sim<'_> {
             let server = &self.server;
             device.invitation.get_or_insert_with(|| server.invite(device.ws, device.person));
         }
-        let met = fault::met();
+        // A full disk takes effect when somebody needs a page more and is told.
+        let met = |coverage: &Coverage| match (site, fault) {
+            (Site::Client, Fault::DiskFull) => coverage.of(Section::Error, "no space"),
+            (Site::Server, Fault::DiskFull) => coverage.of(Section::Answer, ErrorCode::Unavailable.code()),
+            _ => fault::met(),
+        };
+        let before = met(self.coverage);
         // A sync commits once or more for each page; most calls commit once.
         let commits = if matches!(inner, What::Sync | What::Rejoin) { 12 } else { 2 };
         let at_most = 1 + dice.below(commits);
         fault::arm(site, dice.below(at_most) as u32, fault);
         let done = self.act(inner, i, dice);
-        let happened = fault::met() > met;
+        let happened = met(self.coverage) > before;
         if fault::disarm() == Some(Site::Client) {
             self.devices[i].restart();
         }
@@ -92,26 +101,27 @@ impl Sim<'_> {
                 skew
             }
         };
-        if machine == SERVER_CLOCK { self.server.world.pass(by) } else { self.devices[machine].world.pass(by) }
+        let world = if machine == SERVER_CLOCK { &self.server.world } else { &self.devices[machine].world };
+        world.set_clock(by);
     }
 
     /// The server is put back, by its verb or by copying the file.
     pub(super) fn put_back(&mut self, by_verb: bool) -> bool {
-        let before = [0, 1].map(|ws| self.server.state_hash(ws));
+        let had = [0, 1].map(|ws| self.server.heads(ws));
         if !self.server.put_back(by_verb) {
             return false;
         }
-        if before != [0, 1].map(|ws| self.server.state_hash(ws)) {
+        if had != [0, 1].map(|ws| self.server.heads(ws)) {
             self.coverage.count(Section::Seen, "server lost edits");
         }
         self.network.put_back = true;
         self.model.unknown.clear();
-        for ws in 0..2 {
+        for (ws, had) in had.iter().enumerate() {
             let documents = self.server.documents(ws);
             let erased = self.server.erased(ws);
             let devices = self.devices.iter().filter(|device| device.ws == ws);
             let held: Vec<(usize, Documents)> = devices.map(|device| (device.index, device.documents())).collect();
-            let mut stranded = false;
+            let mut stranded = BTreeSet::new();
             for token in self.model.tokens.iter_mut().filter(|token| token.ws == ws && token.fate == Fate::Kept) {
                 // What was erased before the copy was made is not there for good.
                 let went = self.model.erased.get(&token.record).is_some_and(|words| words.contains_key(&token.text));
@@ -125,16 +135,21 @@ impl Sim<'_> {
                 }
                 if !pushes_again {
                     token.fate = Fate::MayBeLost;
-                    stranded = true;
+                    stranded.insert(token.record);
                 }
                 // A group that was taken, and refused when it came again damaged, is on other devices and never sent again.
                 let is_in = |(_, documents): &&(usize, Documents)| token.is_in(documents);
                 let of_author = held.iter().find(|(index, _)| *index == token.store).filter(is_in);
-                stranded |= of_author.is_none() && held.iter().any(|held| is_in(&held));
+                if of_author.is_none() && held.iter().any(|held| is_in(&held)) {
+                    stranded.insert(token.record);
+                }
             }
             // Edits without a word of their own (a tag taken away) may be gone too.
-            let copies = self.devices.iter().any(|device| device.ws == ws && self.model.forked.contains(&device.lineage));
-            self.model.stranded[ws] |= stranded || copies;
+            if self.devices.iter().any(|device| device.ws == ws && self.model.forked.contains(&device.lineage)) {
+                stranded.extend(held.iter().flat_map(|(_, documents)| documents.keys()));
+                stranded.extend(had.keys());
+            }
+            self.model.stranded[ws].extend(stranded);
         }
         let revoked: Vec<bool> =
             self.devices.iter().map(|device| device.id().is_some_and(|id| self.server.is_revoked(device.ws, &id))).collect();
@@ -206,7 +221,9 @@ impl Sim<'_> {
     fn fork(&mut self, i: usize) {
         let device = &self.devices[i];
         self.model.forked.insert(device.lineage);
-        self.model.stranded[device.ws] |= device.behind;
+        if device.behind {
+            self.model.stranded[device.ws].extend(device.heads().into_keys());
+        }
     }
 
     pub(super) fn revoke(&mut self, i: usize) -> bool {

@@ -48,13 +48,16 @@ pub struct Model {
     next: u64,
     /// Lineages of which there were two stores, or one store twice.
     pub forked: BTreeSet<usize>,
-    /// Workspaces in which the server lost what its author cannot send again.
-    pub stranded: [bool; 2],
+    /// Records of each workspace of which the server lost what its author cannot send again.
+    pub stranded: [BTreeSet<RecordId>; 2],
     /// Records that somebody erased: the words that were written into them before, and the first generation without them.
     pub erased: BTreeMap<RecordId, BTreeMap<String, u32>>,
     /// Words of an unknown field: record, key, the last word.
     pub unknown: BTreeMap<RecordId, String>,
 }
+
+/// The generation and the heads of each record.
+pub type Heads = BTreeMap<RecordId, (u32, Vec<u8>)>;
 
 /// The documents of a workspace on the server: kind and bytes.
 pub type Documents = BTreeMap<RecordId, (u16, Vec<u8>)>;

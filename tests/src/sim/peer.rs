@@ -272,6 +272,9 @@ impl Peer {
     ) -> Check<bool> {
         let groups = expected.iter().map(|one| one.group.clone()).collect();
         let Some(answer) = self.push(server, docs, groups, coverage) else { return Ok(false) };
+        if answer.verdicts.len() != expected.len() {
+            return Err(Failure::new("gate", format!("{} verdicts on {} groups", answer.verdicts.len(), expected.len())));
+        }
         for (at, (one, verdict)) in expected.iter().zip(&answer.verdicts).enumerate() {
             let said = (verdict.outcome, verdict.code.as_deref().unwrap_or_default());
             if said != one.verdict {

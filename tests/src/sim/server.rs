@@ -1,6 +1,6 @@
 //! The real server without its sockets, and what happens to its disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,11 +11,12 @@ use roadbook_core::sync::wire::CONTENT_TYPE;
 use roadbook_server::admin;
 use roadbook_server::app::{Service, Source};
 use roadbook_server::data::Data;
+use roadbook_server::doctor::doctor;
 use roadbook_server::restore::restore;
-use roadbook_server::store::{DATABASE, WorkspaceId};
+use roadbook_server::store::{DATABASE, SqliteStore, Store as _, WorkspaceId};
 
 use super::disk::{self, Disk, WORKSPACES};
-use super::model::Documents;
+use super::model::{Documents, Heads};
 use crate::World;
 
 /// A damaged record, with the bytes that it had.
@@ -124,6 +125,30 @@ impl Server {
             .query_map([self.workspaces[ws]], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))))
             .expect("documents");
         rows.collect::<Result<_, _>>().expect("documents")
+    }
+
+    /// The generation and the heads of each record of a workspace.
+    pub fn heads(&self, ws: usize) -> Heads {
+        let conn = self.raw();
+        let mut statement = conn.prepare("SELECT id, gen, heads FROM doc WHERE ws = ?1").expect("a query");
+        let rows = statement
+            .query_map([self.workspaces[ws]], |row| Ok((RecordId::from_bytes(row.get(0)?), (row.get(1)?, row.get(2)?))))
+            .expect("heads");
+        rows.collect::<Result<_, _>>().expect("heads")
+    }
+
+    /// The first thing in its database that does not fit, by its own doctor.
+    pub fn ill(&self) -> Option<String> {
+        let store = SqliteStore::open(&self.dir).expect("the server's database");
+        let report = doctor(&store, false).expect("a report");
+        store.close();
+        report.findings.first().map(|finding| format!("{finding:?}"))
+    }
+
+    /// The records that are damaged on the disk now.
+    pub fn rotten(&self, ws: usize) -> BTreeSet<RecordId> {
+        let here = self.rot.iter().filter(|rot| rot.ws == self.workspaces[ws].0);
+        here.filter_map(|rot| RecordId::from_slice(&rot.id)).collect()
     }
 
     /// The generations of the records that were erased.

@@ -1,9 +1,12 @@
 //! How devices sync: whole, or a page at a time between others' steps.
 
-use roadbook_core::sync::{End, Event, RejoinReason, Session, Step as Next, WaitReason};
+use roadbook_core::id::RecordId;
+use roadbook_core::sync::wire::{self, Outcome, SyncRequest, SyncResponse};
+use roadbook_core::sync::{End, Event, RejoinReason, Request, Session, Step as Next, WaitReason};
 
 use super::coverage::Section;
 use super::device::Live;
+use super::disk::PEOPLE;
 use super::network::URL;
 use super::world::Sim;
 use super::{Check, Dice, Failure};
@@ -30,6 +33,7 @@ impl Sim<'_> {
         let Live { mut session, request, .. } = live;
         let device = &mut self.devices[i];
         let event = self.network.carry(&mut self.server, device, &request, dice, faulty, self.coverage)?;
+        self.refused_for_cause(i, &request, &event)?;
         let next = session.next(event);
         match self.done(i, next)? {
             None => Ok(None),
@@ -42,6 +46,41 @@ impl Sim<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// What an honest device wrote is refused only where something in its world gives cause.
+    fn refused_for_cause(&self, i: usize, request: &Request, event: &Event) -> Check {
+        let Event::Answered(answer) = event else { return Ok(()) };
+        let (Ok(request), Ok(answer)) = (wire::decode::<SyncRequest>(&request.body), wire::decode::<SyncResponse>(&answer.body))
+        else {
+            return Ok(());
+        };
+        let device = &self.devices[i];
+        for (group, verdict) in request.groups.iter().zip(&answer.verdicts) {
+            if verdict.outcome != Outcome::Refused {
+                continue;
+            }
+            let docs = group.items.iter().filter_map(|item| request.docs.get(item.doc as usize));
+            let records: Vec<(RecordId, u32)> =
+                docs.filter_map(|doc| Some((RecordId::from_slice(&doc.id)?, doc.generation))).collect();
+            let code = verdict.code.as_deref().unwrap_or_default();
+            let (erased, documents) = (self.server.erased(device.ws), self.server.documents(device.ws));
+            let has_cause = match code {
+                "malformed" => records.iter().any(|(record, _)| self.network.damaged.contains(record)),
+                "clone" | "foreign_actor" | "numbers" => self.model.forked.contains(&device.lineage),
+                "erased" => records.iter().any(|(record, generation)| erased.get(record) > Some(generation)),
+                "kind" => group.items.iter().filter_map(|item| request.docs.get(item.doc as usize)).any(|doc| {
+                    let there = RecordId::from_slice(&doc.id).and_then(|id| documents.get(&id));
+                    there.is_some_and(|(kind, _)| *kind != doc.kind)
+                }),
+                "forbidden" => device.person == PEOPLE[1],
+                _ => false,
+            };
+            if !has_cause {
+                return Err(Failure::new("verdict", format!("an edit of device {i} was refused for no cause: {code}")));
+            }
+        }
+        Ok(())
     }
 
     fn begin(&mut self, i: usize, deadline_ms: Option<u32>) -> roadbook_core::Result<(Session, Next)> {
