@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use roadbook_core::Error;
-use roadbook_core::book::{Book, ContactSort};
+use roadbook_core::book::{Book, Change, ContactSort};
 use roadbook_core::records::{Deal, TaskItem};
 use roadbook_core::sync::wire::{self, CONTENT_TYPE, ErrorCode, ErrorResponse, HelloResponse};
 use roadbook_core::sync::{End, Event, RejoinReason, Request, Response, Session, Step, WaitReason};
@@ -271,6 +273,38 @@ fn a_server_that_always_has_more_and_never_brings_it_is_left_alone() {
     let (end, requests) = synced_with(&mut relay, &device, |_, answer| answer.more = true);
     assert!(matches!(end, End::Wait { reason: WaitReason::Server, .. }), "{end:?}");
     assert!(requests < 100, "{requests}");
+}
+
+#[test]
+fn what_is_left_of_a_group_that_an_edit_fell_out_of_is_sent_as_another_group() {
+    let (_, mut relay, device) = joined();
+    let deal = |title: &str| Deal { id: device.book.new_id().into(), title: title.into(), ..Deal::default() };
+    let pumps = device.book.save(&deal("Pumps")).unwrap();
+    assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    let pumps = device.book.save(&Deal { title: "Pumps for Petrov".into(), ..pumps }).unwrap();
+    let both = [Change::Deal(deal("Valves")), Change::Deal(Deal { title: "Two pumps".into(), ..pumps })];
+    device.book.apply(&both, "visit").unwrap();
+    let sent: RefCell<HashMap<Vec<u8>, Vec<wire::PushItem>>> = RefCell::default();
+    let verdict = |group: &wire::PushGroup, outcome, code: &str| wire::Verdict {
+        group: group.id.clone(),
+        outcome,
+        code: Some(code.to_owned()),
+    };
+    let (end, _) = synced_with(&mut relay, &device, |request, answer| {
+        let is_first = sent.borrow().is_empty();
+        for group in &request.groups {
+            let known = sent.borrow_mut().insert(group.id.clone(), group.items.clone());
+            assert!(known.is_none_or(|known| known == group.items), "a group that changed has another id");
+        }
+        if is_first {
+            let [edit, visit] = request.groups.as_slice() else { panic!("{}", request.groups.len()) };
+            // As after a copy of the store: the second one was written on the first.
+            answer.verdicts = vec![verdict(edit, wire::Outcome::Refused, "clone"), verdict(visit, wire::Outcome::Held, "missing")];
+        }
+    });
+    assert!(matches!(end, End::Done(_)), "{end:?}");
+    assert_eq!(sent.borrow().len(), 5, "two groups, and three of what became of them");
+    assert_eq!(device.book.refusals().unwrap(), []);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::gate::Refused::Erased;
 use crate::id::RecordId;
 use crate::record::{FieldValue, Kind, Values};
 use crate::store::OutboxState::{Refused, Waiting};
-use crate::store::{OpenGroup, OutboxItem, StoredDoc, Tx};
+use crate::store::{OutboxItem, StoredDoc, Tx};
 use crate::value::Register as _;
 
 impl Book {
@@ -94,10 +94,7 @@ impl Tx<'_> {
                 "UPDATE outbox SET state = ?1, verdict = ?2 WHERE grp = ?3 AND doc = ?4 AND gen < ?5 AND state = ?6",
                 params![Refused, Erased.code(), group, id.as_bytes(), generation, Waiting],
             )?;
-            // The server may know the group with the erased edits in it: what is left of it is another group.
-            let renamed = OpenGroup::new(self.env);
-            self.sql
-                .execute("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3", params![renamed.id(), group, Waiting])?;
+            self.rename_group(&group)?;
         }
         if planted(Plant::ErasedBytes) {
             return Ok(());

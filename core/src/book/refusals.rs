@@ -328,12 +328,16 @@ impl Tx<'_> {
         let gone = |change: &&ChangeEntry| !clean.contains(&change.hash) && (verdict.is_none() || !hashes.contains(&change.hash));
         let changes = document.changes();
         let fallen: Vec<&ChangeEntry> = changes.iter().filter(gone).collect();
-        let mut known = BTreeSet::new();
+        let (mut known, mut broken) = (BTreeSet::new(), BTreeSet::new());
         for change in &fallen {
             match OutboxItem::group_of(self.sql, &change.hash)? {
-                Some(group) => _ = self.fallen.insert(group),
+                Some(group) => _ = broken.insert(group),
                 None => _ = known.insert(change.hash),
             }
+        }
+        for group in broken {
+            self.rename_group(&group)?;
+            self.fallen.insert(group);
         }
         if !known.is_empty() {
             // Refused edits may have been written on them, and are shown and made again on what they were written on.

@@ -30,11 +30,6 @@ impl OpenGroup {
         env.fill(&mut id);
         Self { id, items: 0, ops: HashMap::new(), bytes: 0 }
     }
-
-    /// Its id.
-    pub fn id(&self) -> &[u8] {
-        &self.id
-    }
 }
 
 /// Most bytes of the changes of one group: a request has room for one and more.
@@ -283,6 +278,15 @@ impl Tx<'_> {
                 seal_envelope(raw),
                 OutboxState::Waiting
             ])?;
+        Ok(())
+    }
+
+    /// Gives what waits of a group another id: the server may know the group with edits in it that are not there any more.
+    pub fn rename_group(&self, group: &[u8]) -> Result<()> {
+        let renamed = OpenGroup::new(self.env).id;
+        self.sql
+            .prepare_cached("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3")?
+            .execute(params![renamed, group, OutboxState::Waiting])?;
         Ok(())
     }
 
