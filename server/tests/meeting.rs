@@ -5,6 +5,7 @@
 mod common;
 
 use common::{FIRM, Server, contact, done, names};
+use roadbook_core::book::FieldChange;
 use roadbook_core::records::{Contact, Deal};
 use roadbook_core::sync::wire::{self, SyncRequest};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
@@ -261,9 +262,11 @@ fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
     done(server.sync(&anna));
     done(server.sync(&boris));
     assert_eq!(names(&boris), ["Ackermann"]);
+    let known = boris.book.get::<Contact>(id).unwrap();
+    boris.book.save(&Contact { job_title: "Buyer".into(), ..known }).unwrap();
     put_back(&mut server, &backup);
     late.book.save(&Deal { id: id.into(), title: "Pumps".into(), ..Deal::default() }).unwrap();
-    for device in [&late, &boris, &anna, &anna] {
+    for device in [&late, &boris, &boris, &anna, &anna] {
         done(server.sync(device));
     }
     for device in [&boris, &anna] {
@@ -273,9 +276,13 @@ fn a_server_that_was_put_back_may_give_an_id_to_a_record_of_another_kind() {
         assert_eq!((status.unreadable, status.state_hash), (0, server.summary().state_hash));
         assert_eq!(device.book.check().unwrap(), []);
     }
-    let refusals = anna.book.refusals().unwrap();
-    assert_eq!((refusals.len(), refusals[0].reason.as_str()), (1, "kind"), "Anna still has what she wrote");
-    assert!(!refusals[0].changes.is_empty() && !refusals[0].can_retry, "to be read, and typed anew elsewhere");
+    // Each still has what was written, to be read and typed anew elsewhere; Boris's edit was written on Anna's record.
+    for (device, field, text) in [(&anna, "family_name", "Ackermann"), (&boris, "job_title", "Buyer")] {
+        let refusals = device.book.refusals().unwrap();
+        assert_eq!((refusals.len(), refusals[0].reason.as_str()), (1, "kind"));
+        let shown = |change: &FieldChange| change.field.as_str() == field && change.after.as_deref() == Some(text);
+        assert!(refusals[0].changes.iter().any(shown) && !refusals[0].can_retry, "{:?}", refusals[0]);
+    }
 }
 
 #[test]

@@ -99,10 +99,7 @@ impl Tx<'_> {
         let heads: Vec<ChangeHash> = facts.heads.into_iter().map(ChangeHash).collect();
         let existing = StoredDoc::find(self.sql, id)?;
         if let Some(stored) = &existing {
-            // A server that was put back may have given the id to a record of another kind. That is the record, unless
-            // this device has edits of the other, which need it to be shown: waiting ones are refused first, refused ones
-            // decided.
-            if stored.kind != entry.kind && OutboxItem::has_any(self.sql, id)? {
+            if stored.kind != entry.kind && !self.gives_way(stored)? {
                 return Err(Aside::Reason("kind"));
             }
             if stored.generation > entry.generation {
@@ -144,6 +141,21 @@ impl Tx<'_> {
         self.put_doc(id, entry.generation, &passed.document, None)?;
         self.forget_taken(id, &passed.document)?;
         Ok(self.forget_set_aside(id)?)
+    }
+
+    /// Whether a record may go for one of another kind, to which a server that was put back gave its id. Edits of it that wait
+    /// are refused first; those that were refused keep what they were written on, to be shown.
+    fn gives_way(&self, stored: &StoredDoc) -> Result<bool> {
+        if OutboxItem::has_waiting(self.sql, stored.id)? {
+            return Ok(false);
+        }
+        if OutboxItem::has_refused(self.sql, stored.id)? {
+            let Ok(document) = stored.open() else { return Ok(false) };
+            for (hash, raw) in document.changes_since(&document.definition().skeleton.last()) {
+                OutboxItem::keep_past(self.sql, stored, &hash, &raw)?;
+            }
+        }
+        Ok(true)
     }
 
     /// Removes what is derived from the record that an entry takes the place of; everything, where it was erased.
