@@ -40,8 +40,14 @@ pub enum Plant {
     ErasedCard,
     /// The client forgets where it stands in the feed when a group is held.
     LostCursor,
+    /// The client leaves a page at the first record that it cannot take.
+    StalledFeed,
     /// The server looks at the first item of a group only.
     SecondItem,
+    /// The server refuses good groups of several edits.
+    WrongVerdict,
+    /// The server forgets when a record was changed last.
+    StaleTime,
     /// The server answers a group by its id, whatever is in it.
     VerdictReplay,
     /// The server does not send a device what it wrote before and has lost.
@@ -58,7 +64,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the names that the simulator's command line takes.
-    pub const ALL: [(&'static str, Self); 24] = [
+    pub const ALL: [(&'static str, Self); 27] = [
         ("lost-ack", Self::LostAck),
         ("early-cursor", Self::EarlyCursor),
         ("actor-reuse", Self::ActorReuse),
@@ -76,7 +82,10 @@ impl Plant {
         ("erased-bytes", Self::ErasedBytes),
         ("erased-card", Self::ErasedCard),
         ("lost-cursor", Self::LostCursor),
+        ("stalled-feed", Self::StalledFeed),
         ("second-item", Self::SecondItem),
+        ("wrong-verdict", Self::WrongVerdict),
+        ("stale-time", Self::StaleTime),
         ("verdict-replay", Self::VerdictReplay),
         ("skip-own", Self::SkipOwn),
         ("cross-workspace", Self::CrossWorkspace),

@@ -299,7 +299,8 @@ fn what_is_left_of_a_group_that_an_edit_fell_out_of_is_sent_as_another_group() {
         if is_first {
             let [edit, visit] = request.groups.as_slice() else { panic!("{}", request.groups.len()) };
             // As after a copy of the store: the second one was written on the first.
-            answer.verdicts = vec![verdict(edit, wire::Outcome::Refused, "clone"), verdict(visit, wire::Outcome::Held, "missing")];
+            answer.verdicts =
+                vec![verdict(edit, wire::Outcome::Refused, "clone"), verdict(visit, wire::Outcome::Held, "missing")];
         }
     });
     assert!(matches!(end, End::Done(_)), "{end:?}");

@@ -83,7 +83,11 @@ impl Book {
                 }
             }
             for entry in &page.entries {
+                let before = report.set_aside;
                 tx.apply_entry(entry, &mut report)?;
+                if planted(Plant::StalledFeed) && report.set_aside > before {
+                    break;
+                }
             }
             if let Some(directory) = &page.directory {
                 tx.apply_directory(directory)?;

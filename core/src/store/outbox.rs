@@ -284,9 +284,11 @@ impl Tx<'_> {
     /// Gives what waits of a group another id: the server may know the group with edits in it that are not there any more.
     pub fn rename_group(&self, group: &[u8]) -> Result<()> {
         let renamed = OpenGroup::new(self.env).id;
-        self.sql
-            .prepare_cached("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3")?
-            .execute(params![renamed, group, OutboxState::Waiting])?;
+        self.sql.prepare_cached("UPDATE outbox SET grp = ?1 WHERE grp = ?2 AND state = ?3")?.execute(params![
+            renamed,
+            group,
+            OutboxState::Waiting
+        ])?;
         Ok(())
     }
 

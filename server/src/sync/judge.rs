@@ -287,6 +287,9 @@ impl Judge<'_> {
         if !(1..=16).contains(&group.id.len()) || !(1..=MAX_GROUP).contains(&group.items.len()) {
             return Err(Refused::Group.into());
         }
+        if planted(Plant::WrongVerdict) && group.items.len() > 2 {
+            return Err(Refused::Document.into());
+        }
         // The items of each record, in the order in which the records come up.
         let mut order: Vec<(RecordId, &PushDoc, Vec<&[u8]>)> = Vec::new();
         for item in group.items.iter().take(if planted(Plant::SecondItem) { 1 } else { MAX_GROUP }) {
@@ -437,7 +440,7 @@ impl Judge<'_> {
                 seq_last: last,
                 heads: head_bytes(&slot.document),
                 row_version: definition.row_version,
-                changed_ms: slot.document.changed_ms(),
+                changed_ms: if planted(Plant::StaleTime) { 0 } else { slot.document.changed_ms() },
                 row: encode_row(&slot.document.read(None).values),
                 bytes,
             });

@@ -23,7 +23,7 @@ mod world;
 
 pub use coverage::Coverage;
 pub use disk::Disk;
-pub use plants::{Planted, all as plants};
+pub use plants::{Planted, all as plants, undocumented};
 pub use roadbook_core::fault::Plant;
 pub use shrink::shrink;
 pub use steps::{Step, plan};
