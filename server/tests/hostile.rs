@@ -10,8 +10,10 @@ use common::{Server, contact, done, names};
 use roadbook_core::document::{Document, seal_envelope};
 use roadbook_core::record::Kind;
 use roadbook_core::records::Contact;
-use roadbook_core::sync::wire::{Outcome, PushDoc, PushGroup, PushItem};
-use roadbook_tests::World;
+use roadbook_core::sync::wire::{self, Outcome, PushDoc, PushGroup, PushItem, SyncRequest, SyncResponse};
+use roadbook_server::admin;
+use roadbook_server::store::Role;
+use roadbook_tests::{Device, World};
 
 /// Bytes that no writer of ours makes, each with the verdict that it gets.
 fn attacks(good: &[u8]) -> Vec<(Vec<u8>, &'static str)> {
@@ -75,6 +77,59 @@ fn good_groups_go_through_between_hostile_ones_of_the_same_push() {
 }
 
 /// Bytes that hardly fold, all of them printable.
+#[test]
+fn a_connection_lives_on_after_a_hostile_push() {
+    let world = World::new(504);
+    let server = Server::new(&world);
+    let (anna, boris) = (server.device("Anna Berg"), server.device("Boris Król"));
+    contact(&anna, "First");
+    let (authorization, request) = server.next_request(&anna);
+    let good = request.groups[0].items[0].change.clone();
+    let mut hostile = request.clone();
+    hostile.groups = (0u8..)
+        .zip(attacks(&good))
+        .map(|(at, (change, _))| PushGroup { id: vec![0xa0, at], items: vec![PushItem { doc: 0, change }] })
+        .collect();
+    let mut line = server.line();
+    let answer = line.post("/v1/sync", &authorization, &wire::encode(&hostile).unwrap());
+    let verdicts = wire::decode::<SyncResponse>(&answer.body).unwrap().verdicts;
+    assert!(!verdicts.is_empty() && verdicts.iter().all(|verdict| verdict.outcome == Outcome::Refused));
+    assert_eq!(line.post("/v1/sync", &authorization, b"\x01junk").status, 400);
+    assert_eq!(line.post("/v1/nothing", &authorization, b"").status, 404);
+    let answer = line.post("/v1/sync", &authorization, &wire::encode(&request).unwrap());
+    assert_eq!(wire::decode::<SyncResponse>(&answer.body).unwrap().verdicts[0].outcome, Outcome::Accepted);
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["First"]);
+}
+
+#[test]
+fn what_was_stolen_from_another_workspace_opens_no_door_there() {
+    let world = World::new(505);
+    let server = Server::new(&world);
+    let other = admin::create_workspace(server.store(), world.as_ref(), "Other firm").unwrap();
+    admin::add_person(server.store(), world.as_ref(), other, "Carla", Role::Rep).unwrap();
+    let (anna, boris, carla) = (server.device("Anna Berg"), server.device("Boris Król"), Device::new(&world));
+    done(server.join(&carla, &server.invite_to("other firm", "carla")));
+    let known = contact(&anna, "Known");
+    done(server.sync(&anna));
+    anna.book.save(&Contact { job_title: "Buyer".into(), ..known }).unwrap();
+    contact(&anna, "New");
+    let (_, stolen) = server.next_request(&anna);
+    let (authorization, own) = server.next_request(&carla);
+    let before = server.summary();
+    let answer = server.sync_raw(&authorization, &SyncRequest { docs: stolen.docs, groups: stolen.groups, ..own }).unwrap();
+    let said = answer.verdicts.iter().map(|verdict| (verdict.outcome, verdict.code.as_deref().unwrap_or_default()));
+    // The one builds on what is not there; the other is a record of Carla's own firm now, whoever wrote it elsewhere.
+    assert_eq!(said.collect::<Vec<_>>(), [(Outcome::Held, "missing"), (Outcome::Accepted, "")]);
+    done(server.sync(&carla));
+    assert_eq!(names(&carla), ["New"]);
+    assert!(carla.book.people().unwrap().iter().all(|person| person.name == "Carla"));
+    assert_eq!(server.summary(), before, "Anna's firm has nothing of it");
+    assert_eq!(done(server.sync(&anna)).pushed, 2, "and takes from Anna what she wrote");
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), ["Known", "New"]);
+}
+
 fn noise(seed: u64, length: usize) -> String {
     let mut state = seed;
     let next = || {

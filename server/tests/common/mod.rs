@@ -207,6 +207,11 @@ impl Server {
         parse(&answer)
     }
 
+    /// A connection that stays open.
+    pub fn line(&self) -> Line {
+        Line(TcpStream::connect(self.address).unwrap())
+    }
+
     /// What a device would send next, signed and with a good token, as a message.
     pub fn next_request(&self, device: &Device) -> (String, SyncRequest) {
         let mut session = Session::sync(&device.book, None).unwrap();
@@ -237,15 +242,51 @@ pub fn path_of(request: &Request) -> &str {
     &request.url[request.url.find("/v1/").unwrap()..]
 }
 
+/// The value of a header in the head of an answer.
+fn header(head: &str, wanted: &str) -> Option<String> {
+    let header = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    header.map(|(_, value)| value.trim().to_owned())
+}
+
+/// Where the head of an answer ends.
+fn end_of_head(answer: &[u8]) -> Option<usize> {
+    answer.windows(4).position(|window| window == b"\r\n\r\n")
+}
+
 fn parse(answer: &[u8]) -> Response {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an HTTP answer");
+    let end = end_of_head(answer).expect("an HTTP answer");
     let head = std::str::from_utf8(&answer[..end]).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let content_type = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-type").then(|| value.trim().to_owned())
-    });
-    Response { status, content_type, body: answer[end + 4..].to_vec() }
+    Response { status, content_type: header(head, "content-type"), body: answer[end + 4..].to_vec() }
+}
+
+/// A connection that stays open from one request to the next.
+pub struct Line(TcpStream);
+
+impl Line {
+    /// Sends a request and reads its answer.
+    pub fn post(&mut self, path: &str, authorization: &str, body: &[u8]) -> Response {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-type: application/cbor\r\nauthorization: {authorization}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.0.write_all(head.as_bytes()).unwrap();
+        self.0.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        let mut piece = [0; 16384];
+        loop {
+            if let Some(end) = end_of_head(&answer) {
+                let length: usize =
+                    header(std::str::from_utf8(&answer[..end]).unwrap(), "content-length").unwrap().parse().unwrap();
+                if answer.len() >= end + 4 + length {
+                    return parse(&answer);
+                }
+            }
+            let read = self.0.read(&mut piece).unwrap();
+            assert!(read > 0, "the server closed the connection");
+            answer.extend_from_slice(&piece[..read]);
+        }
+    }
 }
 
 /// The code of an error answer.
