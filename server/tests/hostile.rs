@@ -76,7 +76,6 @@ fn good_groups_go_through_between_hostile_ones_of_the_same_push() {
     assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
 }
 
-/// Bytes that hardly fold, all of them printable.
 #[test]
 fn a_connection_lives_on_after_a_hostile_push() {
     let world = World::new(504);
@@ -130,6 +129,7 @@ fn what_was_stolen_from_another_workspace_opens_no_door_there() {
     assert_eq!(names(&boris), ["Known", "New"]);
 }
 
+/// Bytes that hardly fold, all of them printable.
 fn noise(seed: u64, length: usize) -> String {
     let mut state = seed;
     let next = || {

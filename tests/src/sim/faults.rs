@@ -6,6 +6,7 @@ use roadbook_core::fault::{self, Fault, Site};
 use roadbook_core::sync::wire::ErrorCode;
 
 use super::coverage::{Coverage, Section};
+use super::device::PhoneBackup;
 use super::model::{Documents, Fate};
 use super::steps::What;
 use super::world::{SERVER_CLOCK, Sim, unexpected};
@@ -161,9 +162,10 @@ impl Sim<'_> {
     }
 
     pub(super) fn restore_phone(&mut self, i: usize, noticed: bool) -> Check<bool> {
+        let Some(PhoneBackup { book, tokens }) = self.devices[i].backup.take() else { return Ok(false) };
+        // With what it has now, which is lost.
+        self.fork(i);
         let device = &mut self.devices[i];
-        let Some(backup) = &device.backup else { return Ok(false) };
-        let (book, tokens) = (backup.book.clone(), backup.tokens);
         device.close();
         device.put_back(&book);
         device.drafts.clear();
@@ -174,9 +176,7 @@ impl Sim<'_> {
         }
         device.open().map_err(unexpected)?;
         device.joins = false;
-        device.backup = None;
         let (store, ws) = (device.index, device.ws);
-        self.fork(i);
         let documents = self.server.documents(ws);
         for token in self.model.tokens.iter_mut().skip(tokens).filter(|token| token.store == store) {
             let there = token.is_in(&documents);
