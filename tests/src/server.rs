@@ -25,8 +25,8 @@ fn binary() -> PathBuf {
     path
 }
 
-/// Runs a verb of the server on a data folder and gives what it printed.
-pub fn admin(data: &Path, verb: &[&str]) -> String {
+/// A verb of the server on a data folder, to be run.
+pub fn command(data: &Path, verb: &[&str]) -> Command {
     let mut command = Command::new(binary());
     let (first, rest) = verb.split_first().expect("a verb");
     command.arg(first);
@@ -35,7 +35,12 @@ pub fn admin(data: &Path, verb: &[&str]) -> String {
     } else {
         command.arg("--data").arg(data).args(rest);
     }
-    let output = command.output().expect("the server's program");
+    command
+}
+
+/// Runs a verb of the server on a data folder and gives what it printed.
+pub fn admin(data: &Path, verb: &[&str]) -> String {
+    let output = command(data, verb).output().expect("the server's program");
     assert!(output.status.success(), "{verb:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use roadbook_tests::process::{Desk, names, said};
 use roadbook_tests::random::Random;
-use roadbook_tests::server::{Server, admin};
+use roadbook_tests::server::{Server, admin, command};
 use roadbook_tests::writer::{Reported, Writer, assert_holds};
 
 const WORKSPACE: &str = "Firm";
@@ -100,13 +100,13 @@ fn what_was_reported_survives_the_death_of_clients_and_server() {
 }
 
 /// Kills runs of a verb at moments spread over the time that a whole run takes here, until some were killed at work and some
-/// were done: on a machine that has become slower or faster meanwhile, the moments follow. `look` is given each run's desk and
+/// were done: on a machine that has become slower or faster meanwhile, the moments follow. `look` is given each run's place and
 /// whether it was done.
-fn kill_often(
+fn kill_often<T>(
     random: &mut Random,
     rehearsal: Duration,
-    mut run: impl FnMut(u64) -> (Desk, Child),
-    mut look: impl FnMut(&Desk, bool),
+    mut run: impl FnMut(u64) -> (T, Child),
+    mut look: impl FnMut(&T, bool),
 ) {
     let rounds = number("ROADBOOK_KILLS", 40) / 4;
     // The last moments lie beyond the end.
@@ -120,7 +120,7 @@ fn kill_often(
                 _ => return,
             }
         }
-        let (desk, mut child) = run(round);
+        let (place, mut child) = run(round);
         // One moment out of each part of the time.
         let part = span / rounds;
         std::thread::sleep(Duration::from_micros(part * (round % rounds) + random.below(part.max(1))));
@@ -128,7 +128,7 @@ fn kill_often(
         // A killed process has no exit code.
         let is_done = child.wait().unwrap().code().is_some();
         *(if is_done { &mut done } else { &mut killed }) += 1;
-        look(&desk, is_done);
+        look(&place, is_done);
     }
 }
 
@@ -269,6 +269,88 @@ fn a_book_whose_making_was_killed_can_be_made() {
             }
             desk.json(&["contact", "add", "Anna"]);
             desk.assert_sound();
+        },
+    );
+}
+
+/// How long a verb of the server takes here.
+fn timed_admin(data: &Path, verb: &[&str]) -> Duration {
+    let began = Instant::now();
+    admin(data, verb);
+    began.elapsed()
+}
+
+fn start_admin(data: &Path, verb: &[&str]) -> Child {
+    command(data, verb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn server_state(data: &Path) -> String {
+    let shown: serde_json::Value = serde_json::from_str(&admin(data, &["workspace", "show", "--json", WORKSPACE])).unwrap();
+    shown["state_hash"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_backup_or_a_restore_that_was_killed_leaves_whole_files_and_can_be_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = Random::new(number("ROADBOOK_SEED", 1));
+    let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/address-book.vcf");
+    let data = dir.path().join("server");
+    let mut server = Server::with_people(&data, WORKSPACE, &["Anna"]);
+    let anna = Desk::joined(&dir.path().join("Anna"), &server, WORKSPACE, "Anna");
+    assert_eq!(anna.run(&["import", cards.to_str().unwrap()]).status.code(), Some(3));
+    anna.json(&["sync"]);
+
+    // The server goes on serving meanwhile.
+    let backup = |name: &dyn std::fmt::Display| dir.path().join(format!("backup-{name}"));
+    let before = server_state(&data);
+    let whole = backup(&"whole");
+    let rehearsal = timed_admin(&data, &["backup", "--output", whole.to_str().unwrap()]);
+    kill_often(
+        &mut random,
+        rehearsal,
+        |round| (backup(&round), start_admin(&data, &["backup", "--output", backup(&round).to_str().unwrap()])),
+        |file, is_done| {
+            let elsewhere = tempfile::tempdir().unwrap();
+            if file.exists() {
+                admin(elsewhere.path(), &["restore", file.to_str().unwrap()]);
+                assert_eq!(server_state(elsewhere.path()), before);
+            } else {
+                assert!(!is_done, "a backup that was done is there");
+                admin(&data, &["backup", "--output", file.to_str().unwrap()]);
+            }
+        },
+    );
+
+    anna.json(&["contact", "add", "Newer"]);
+    anna.json(&["sync"]);
+    server.kill();
+    let after = server_state(&data);
+    assert_ne!(before, after);
+    let restore = ["restore", "--force", whole.to_str().unwrap()];
+    let copy = |name: &dyn std::fmt::Display| {
+        let copy = dir.path().join(format!("copy-{name}"));
+        std::fs::create_dir(&copy).unwrap();
+        for file in names(&data).iter().filter(|file| !file.starts_with('.')) {
+            std::fs::copy(data.join(file), copy.join(file)).unwrap();
+        }
+        copy
+    };
+    let rehearsal = timed_admin(&copy(&"whole"), &restore);
+    kill_often(
+        &mut random,
+        rehearsal,
+        |round| {
+            let copy = copy(&round);
+            let child = start_admin(&copy, &restore);
+            (copy, child)
+        },
+        |copy, is_done| {
+            admin(copy, &["doctor"]);
+            let state = server_state(copy);
+            assert!(state == before || (!is_done && state == after), "neither the old database nor the backup");
+            admin(copy, &restore);
+            admin(copy, &["doctor"]);
+            assert_eq!(server_state(copy), before);
         },
     );
 }

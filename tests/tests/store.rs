@@ -285,6 +285,44 @@ fn links_disputes_and_words_that_differ_from_their_document_are_found_and_repair
 }
 
 #[test]
+fn a_document_that_is_not_the_one_of_its_head_is_named_and_its_row_stays() {
+    let world = World::new(32);
+    for damage in ["UPDATE doc SET heads = zeroblob(32) WHERE n = 1", "UPDATE doc SET bytes = x'0001020304' WHERE n = 1"] {
+        let mut device = Device::new(&world);
+        let (pumps, valves) = (deal(&device, "Pumps"), deal(&device, "Valves"));
+        device.book.shutdown();
+        device.raw().execute_batch(damage).unwrap();
+        device.restart().unwrap();
+        let unreadable = Finding::Unreadable { id: pumps.id.0 };
+        assert_eq!(device.book.check().unwrap(), [unreadable.clone()], "{damage}");
+        let report = device.book.rebuild().unwrap();
+        assert_eq!((report.records, report.unreadable), (1, vec![pumps.id.0]), "{damage}");
+        assert_eq!(device.book.check().unwrap(), [unreadable], "nothing is guessed");
+        let listed = device.book.deals(&DealFilter::default(), DealSort::Title, None, 9).unwrap();
+        assert_eq!(listed.items.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["Pumps", "Valves"]);
+        assert_eq!(device.book.get::<Deal>(valves.id.0).unwrap(), valves);
+    }
+}
+
+#[test]
+fn a_number_that_is_not_found_by_its_digits_is_found_by_a_check_and_repaired() {
+    let world = World::new(33);
+    let mut device = Device::new(&world);
+    let channel = Channel::typed(device.book.new_entry_id(), ChannelKind::Phone, "+49 30 1234567", &Default::default());
+    let contact =
+        Contact { id: device.book.new_id().into(), family_name: "Petrov".into(), channels: vec![channel], ..Contact::default() };
+    let saved = device.book.save(&contact).unwrap();
+    device.book.shutdown();
+    device.raw().execute_batch("DELETE FROM phone").unwrap();
+    device.restart().unwrap();
+    assert_eq!(device.book.search("1234567", 9).unwrap().len(), 0);
+    assert!(device.book.check().unwrap().contains(&Finding::RowDiffers { id: saved.id.0 }));
+    device.book.rebuild().unwrap();
+    assert_eq!(device.book.check().unwrap(), []);
+    assert_eq!(device.book.search("1234567", 9).unwrap().len(), 1);
+}
+
+#[test]
 fn a_damaged_search_index_is_found_beside_other_findings_and_made_again() {
     let world = World::new(23);
     let mut device = Device::new(&world);
