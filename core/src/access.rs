@@ -15,7 +15,7 @@ use crate::record::{FieldValue, Values};
 /// What a person may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Everything, people and devices included.
+    /// Everything with records, as a manager; people and devices are administered on the server, by whoever runs it.
     Administrator,
     /// Everything with records.
     Manager,
