@@ -14,6 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::failure::plain;
 
+/// What is left where no repair helps.
+pub(crate) const START_ANEW: &str =
+    "start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced";
+
 /// Why a book could not be opened or made; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -59,7 +63,8 @@ pub enum StoreError {
     },
     /// There is a book, its key is right, and the file is damaged so that nothing can be read.
     #[error(
-        "the book in {dir} is damaged and cannot be opened ({what}); no repair helps here. Keep {dir} and {key} as they are, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced. Where there is a copy of the folder, `--store COPY --key-file {key}` opens that"
+        "the book in {dir} is damaged and cannot be opened ({what}); no repair helps here. Keep {dir} and {key} as they are, and {}. Where there is a copy of the folder, `--store COPY --key-file {key}` opens that",
+        START_ANEW
     )]
     Damaged {
         /// The folder.

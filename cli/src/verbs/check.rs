@@ -8,6 +8,7 @@ use super::Run;
 use crate::failure::{ATTENTION, Failure, OK, Outcome};
 use crate::say::{count, line};
 use crate::show::headline;
+use crate::store::START_ANEW;
 
 fn json_of(finding: &Finding) -> Value {
     match finding {
@@ -25,14 +26,18 @@ fn text_of(book: &Book, finding: &Finding) -> String {
     }
 }
 
-/// What is left where no repair helps.
-const START_ANEW: &str = "Keep the folder and its key, sync once more if that still works, save what can still be read with `roadbook export --format json -o FILE`, and start again in a new folder: `roadbook --store NEW_FOLDER join URL --invite CODE` brings back what was synced.";
+/// What to do where no repair helps, though the book can be opened.
+fn rescue() -> String {
+    format!(
+        "Keep the folder and its key, sync once more if that still works, save what can still be read with `roadbook export --format json -o FILE`, and {START_ANEW}."
+    )
+}
 
 /// Why a repair that was asked for did not help; what the core advises is to run it.
 fn in_vain(run: &Run<'_>, error: Error) -> Failure {
     let Error::Corrupt(fault) = error else { return error.into() };
     let (dir, fault) = (run.at.dir.display(), line(&fault));
-    Failure::new("corrupt", format!("The book in {dir} is damaged where nothing can be made again ({fault}). {START_ANEW}"))
+    Failure::new("corrupt", format!("The book in {dir} is damaged where nothing can be made again ({fault}). {}", rescue()))
 }
 
 /// Checks, repairs where that was asked for, and returns the exit code.
@@ -73,7 +78,7 @@ pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
             } else if rebuilt.is_some() {
                 writeln!(out, "{} left.", count(left.len() as u64, "finding is", "findings are"))?;
                 if left.iter().any(|finding| matches!(finding, Finding::File { .. })) {
-                    writeln!(out, "{START_ANEW}")?;
+                    writeln!(out, "{}", rescue())?;
                 }
             } else {
                 writeln!(out, "`roadbook doctor --rebuild` repairs what can be made again from the records.")?;
