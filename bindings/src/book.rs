@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roadbook_core::book as core;
 use roadbook_core::book::{
     Conflict, ContactFilter, ContactSort, DealFilter, DealSort, ExportReport, FieldChange, Finding, Found, ImportReport, Person,
-    RebuildReport, Refusal, Status, TaskFilter, TaskSort,
+    RebuildReport, Refusal, RescueReport, Status, TaskFilter, TaskSort,
 };
 use roadbook_core::document::ActionId;
 use roadbook_core::env::SystemEnv;
@@ -451,6 +451,13 @@ impl BlockingBook {
     /// Makes every derived row again from the documents.
     pub fn rebuild(&self) -> Result<RebuildReport> {
         Ok(self.0.rebuild()?)
+    }
+
+    /// Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
+    /// `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
+    /// anything.
+    pub fn rescue(&self, to: Arc<Self>) -> Result<RescueReport> {
+        Ok(self.0.rescue(&to.0)?)
     }
 
     /// Checks the file and every document against its row, and changes nothing.

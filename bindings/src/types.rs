@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use roadbook_core::book::{
     Author, Conflict, ConflictValue, ContactFilter, ContactSort, DealFilter, DealSort, ExportReport, FieldChange, Finding, Found,
-    ImportProblem, ImportReport, LeftOut, Owner, Person, RebuildReport, Refusal, Status, TaskFilter, TaskSort,
+    ImportProblem, ImportReport, LeftOut, Owner, Person, RebuildReport, Refusal, RescueReport, Status, TaskFilter, TaskSort,
 };
 use roadbook_core::document::ActionId;
 use roadbook_core::id::{ContactId, DealId, EntryId, RecordId, TaskId, UserId};
@@ -552,6 +552,17 @@ pub struct RebuildReport {
     pub records: u64,
     /// Records that cannot be opened.
     pub unreadable: Vec<RecordId>,
+}
+
+/// What a rescue did.
+#[uniffi::remote(Record)]
+pub struct RescueReport {
+    /// Records that are in the new book.
+    pub records: u64,
+    /// Records that could not be read; the next sync fetches what the server has of them.
+    pub unreadable: Vec<RecordId>,
+    /// The other tables of which something could not be read.
+    pub incomplete: Vec<String>,
 }
 
 /// What a check found.

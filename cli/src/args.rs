@@ -154,6 +154,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         rebuild: bool,
     },
+    /// Put all that can be read of a damaged book into a new one, unsent edits included; the old one stays as it is
+    Rescue {
+        /// The folder of the new book; its key lies beside it
+        new_folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

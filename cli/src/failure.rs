@@ -13,7 +13,7 @@ pub(crate) const OK: u8 = 0;
 pub(crate) const ERROR: u8 = 1;
 /// The command line itself is wrong.
 pub(crate) const USAGE: u8 = 2;
-/// A part was done: some cards of an import were left out, or some records could not be exported.
+/// A part was done: some cards of an import were left out, or some records could not be exported or rescued.
 pub(crate) const PARTLY: u8 = 3;
 /// Something needs a person: the doctor found what it did not repair.
 pub(crate) const ATTENTION: u8 = 4;

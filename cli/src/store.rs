@@ -166,6 +166,18 @@ impl Location {
         }
     }
 
+    /// Removes a book that was just made, and its key where that is new, too. What cannot be removed stays.
+    pub(crate) fn unmake(&self, is_new: bool) {
+        let database = ["", "-wal", "-shm"].map(|suffix| format!("{}{suffix}", Book::FILE));
+        for file in database.iter().map(String::as_str).chain([INCARNATION, "key.check", "sync.lock"]) {
+            let _ = fs::remove_file(self.dir.join(file));
+        }
+        let _ = fs::remove_dir(&self.dir);
+        if is_new {
+            let _ = fs::remove_file(&self.key_file);
+        }
+    }
+
     /// Whether the folder holds a book, whatever its key.
     fn has_book(&self) -> bool {
         self.dir.join(Book::FILE).exists()

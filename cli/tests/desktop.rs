@@ -677,6 +677,39 @@ fn a_repair_that_does_not_help_names_another_way_than_itself() {
 }
 
 #[test]
+fn what_can_be_read_of_a_damaged_book_goes_on_in_a_new_folder() {
+    let desk = Desk::with_book();
+    desk.import(300);
+    let anna = desk.add(&["contact", "add", "Anna"]);
+    let file = desk.path("book").join("book.db");
+    let sound = std::fs::read(&file).unwrap();
+    // A page of the search, and one of the documents.
+    for page in [sound.len() / 4096 - 2, 40, 60] {
+        let mut bytes = sound.clone();
+        bytes[page * 4096 + 100..page * 4096 + 200].fill(0xa5);
+        std::fs::write(&file, &bytes).unwrap();
+        let new = desk.path(&format!("new-{page}"));
+        let output = desk.run(&["rescue", new.to_str().unwrap(), "--json"]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (records, unreadable) = (said["records"].as_u64().unwrap(), said["unreadable"].as_array().unwrap().len() as u64);
+        assert_eq!(records + unreadable, 301, "page {page}: {said}");
+        let whole = unreadable == 0 && said["incomplete"].as_array().unwrap().is_empty();
+        assert_eq!(output.status.code(), Some(if whole { 0 } else { 3 }), "page {page}: {said}");
+        let doctor = desk.command(&new, &["doctor"]).output().unwrap();
+        assert_eq!(text(&doctor.stdout), "The book is sound.\n", "page {page}");
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "the old one stays as it is");
+        // Not over a book that is there.
+        let said = desk.fails(&["rescue", new.to_str().unwrap()], 1);
+        assert!(said.contains("already"), "{said}");
+    }
+    std::fs::write(&file, &sound).unwrap();
+    let said = desk.says(&["rescue", desk.path("whole").to_str().unwrap()]);
+    assert!(said.contains("Put 301 records into") && said.contains("do not use the old folder"), "{said}");
+    let shown = desk.command(&desk.path("whole"), &["contact", "show", &anna]).output().unwrap();
+    assert!(text(&shown.stdout).contains("Anna"));
+}
+
+#[test]
 fn a_book_whose_file_is_lost_is_not_sent_to_a_repair_that_cannot_open_it() {
     for left in [&b""[..], &[0xa5; 8192]] {
         let desk = Desk::with_book();

@@ -7,6 +7,7 @@
     reason = "test support: a broken fixture must stop the test"
 )]
 
+pub mod damage;
 pub mod line;
 pub mod namespace;
 pub mod process;

@@ -15,6 +15,7 @@ use roadbook_core::sync::wire::{
 };
 use roadbook_core::sync::{End, Event, Request, Response, Session, Step};
 
+#[derive(Clone)]
 struct RelayDoc {
     kind: Kind,
     document: Document,
@@ -49,6 +50,13 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// Another server with the same records and devices, and no rules.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let Self { docs, names, actors, seq, .. } = self;
+        Self { docs: docs.clone(), names: names.clone(), actors: actors.clone(), seq: *seq, ..Self::default() }
+    }
+
     /// Answers one request.
     pub fn answer(&mut self, request: &Request) -> Response {
         self.requests += 1;

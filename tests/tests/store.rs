@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 
 use roadbook_core::book::{
@@ -13,6 +13,7 @@ use roadbook_core::record::Kind;
 use roadbook_core::records::{Contact, Deal, TaskItem};
 use roadbook_core::value::{Channel, ChannelKind, Due, Money, Outcome, RecordLink, Stage};
 use roadbook_core::{Error, Key};
+use roadbook_tests::damage::{PAGE, flip};
 use roadbook_tests::{Device, World};
 
 fn deal(device: &Device, title: &str) -> Deal {
@@ -32,18 +33,6 @@ fn a_wrong_key_is_told_apart_from_damage_and_from_an_empty_folder() {
     assert!(matches!(Book::create(device.dir.path(), device.vault.clone(), world.clone()).err(), Some(Error::BookExists)));
     assert!(open(&device.vault, device.dir.path()).is_none());
 }
-
-/// Spoils a page of a store's file, or puts it right again.
-fn flip(file: &mut std::fs::File, page: u64) {
-    let at = SeekFrom::Start(page * PAGE + 100);
-    let mut bytes = [0; 64];
-    file.seek(at).unwrap();
-    file.read_exact(&mut bytes).unwrap();
-    file.seek(at).unwrap();
-    file.write_all(&bytes.map(|byte| !byte)).unwrap();
-}
-
-const PAGE: u64 = 4096;
 
 #[test]
 fn a_damaged_page_is_reported_hides_nothing_else_and_spoils_no_connection() {

@@ -1,14 +1,16 @@
-//! The doctor.
+//! The doctor, and what can be done where it cannot help.
+
+use std::path::PathBuf;
 
 use roadbook_core::book::Finding;
 use roadbook_core::{Book, Error};
 use serde_json::{Value, json};
 
 use super::Run;
-use crate::failure::{ATTENTION, Failure, OK, Outcome};
+use crate::failure::{ATTENTION, Failure, OK, Outcome, PARTLY};
 use crate::say::{count, line};
 use crate::show::headline;
-use crate::store::START_ANEW;
+use crate::store::{Location, START_ANEW};
 
 fn json_of(finding: &Finding) -> Value {
     match finding {
@@ -27,17 +29,13 @@ fn text_of(book: &Book, finding: &Finding) -> String {
 }
 
 /// What to do where no repair helps, though the book can be opened.
-fn rescue() -> String {
-    format!(
-        "Keep the folder and its key, sync once more if that still works, save what can still be read with `roadbook export --format json -o FILE`, and {START_ANEW}."
-    )
-}
+const RESCUE: &str = "Keep the folder and its key; `roadbook rescue NEW_FOLDER` puts all that can be read, unsent edits included, into a new folder.";
 
 /// Why a repair that was asked for did not help; what the core advises is to run it.
 fn in_vain(run: &Run<'_>, error: Error) -> Failure {
     let Error::Corrupt(fault) = error else { return error.into() };
     let (dir, fault) = (run.at.dir.display(), line(&fault));
-    Failure::new("corrupt", format!("The book in {dir} is damaged where nothing can be made again ({fault}). {}", rescue()))
+    Failure::new("corrupt", format!("The book in {dir} is damaged where nothing can be made again ({fault}). {RESCUE}"))
 }
 
 /// Checks, repairs where that was asked for, and returns the exit code.
@@ -78,7 +76,7 @@ pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
             } else if rebuilt.is_some() {
                 writeln!(out, "{} left.", count(left.len() as u64, "finding is", "findings are"))?;
                 if left.iter().any(|finding| matches!(finding, Finding::File { .. })) {
-                    writeln!(out, "{}", rescue())?;
+                    writeln!(out, "{RESCUE}")?;
                 }
             } else {
                 writeln!(out, "`roadbook doctor --rebuild` repairs what can be made again from the records.")?;
@@ -87,4 +85,64 @@ pub(super) fn doctor(run: &Run<'_>, rebuild: bool) -> Outcome<u8> {
         },
     )?;
     Ok(if left.is_empty() { OK } else { ATTENTION })
+}
+
+/// What is missing of a rescued book beside records, in words for people.
+fn missing(table: &str) -> Option<&'static str> {
+    match table {
+        "outbox" => Some("some edits that the server had refused"),
+        "action" | "action_doc" => Some("what `undo` knows of some actions"),
+        "draft" => Some("drafts"),
+        "person" | "actor" => Some("who wrote what, until the next sync"),
+        "meta" => Some("the workspace and the region: `roadbook join URL --invite CODE` joins it again"),
+        // Asked for anew with the next sync.
+        _ => None,
+    }
+}
+
+/// Puts what can be read into a new book, and returns the exit code.
+pub(super) fn rescue(run: &Run<'_>, folder: PathBuf) -> Outcome<u8> {
+    let book = run.open()?;
+    let place = Location::new(Some(folder), None)?;
+    let (fresh, is_new) = place.create()?;
+    let report = match book.rescue(&fresh) {
+        Ok(report) => report,
+        Err(error) => {
+            drop(fresh);
+            place.unmake(is_new);
+            let Error::Corrupt(fault) = error else { return Err(error.into()) };
+            let text = format!("Nothing can be rescued of this book ({}). Keep it and its key, and {START_ANEW}.", line(&fault));
+            return Err(Failure::new("corrupt", text));
+        }
+    };
+    let (dir, key) = (place.dir.display(), place.key_file.display());
+    run.say.answer(
+        || {
+            Ok(json!({
+                "store": dir.to_string(),
+                "key_file": key.to_string(),
+                "records": report.records,
+                "unreadable": report.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "incomplete": report.incomplete,
+            }))
+        },
+        |out| {
+            writeln!(out, "Put {} into {dir}.", count(report.records, "record", "records"))?;
+            writeln!(out, "Its key is in {key}; losing that file loses the book.")?;
+            if !report.unreadable.is_empty() {
+                let lost = count(report.unreadable.len() as u64, "record", "records");
+                writeln!(out, "{lost} could not be read. The next sync fetches what the server has of them:")?;
+                for id in &report.unreadable {
+                    writeln!(out, "  {id}")?;
+                }
+            }
+            let mut missing: Vec<_> = report.incomplete.iter().filter_map(|table| missing(table)).collect();
+            missing.dedup();
+            for what in missing {
+                writeln!(out, "Not there any more: {what}.")?;
+            }
+            Ok(writeln!(out, "Go on with `roadbook --store {dir}`, and do not use the old folder any more; it stays as it is.")?)
+        },
+    )?;
+    Ok(if report.unreadable.is_empty() && report.incomplete.is_empty() { OK } else { PARTLY })
 }

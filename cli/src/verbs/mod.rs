@@ -89,6 +89,7 @@ pub(crate) fn run(cli: Cli, say: &Say) -> Outcome<u8> {
         Verb::Import { files, format: _, region } => return files::import(&run, &files, region.as_deref()),
         Verb::Export { format, output } => return files::export(&run, format, output),
         Verb::Doctor { rebuild } => return check::doctor(&run, rebuild),
+        Verb::Rescue { new_folder } => return check::rescue(&run, new_folder),
     };
     done.map(|()| OK)
 }

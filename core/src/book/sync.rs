@@ -107,16 +107,7 @@ impl Book {
             Meta::Cursor.clear(tx.sql)?;
             // All of it comes again, but for what the server does not have any more: that would stay for ever.
             tx.sql.execute("DELETE FROM quarantine", [])?;
-            let mut after = if planted(Plant::EpochForgets) { i64::MAX } else { 0 };
-            loop {
-                let batch = StoredDoc::after(tx.sql, after, 500)?;
-                let Some(last) = batch.last() else { return Ok(()) };
-                after = last.n;
-                for stored in &batch {
-                    let Ok(document) = stored.open() else { continue };
-                    tx.queue_own(stored, &document)?;
-                }
-            }
+            if planted(Plant::EpochForgets) { Ok(()) } else { tx.queue_all_own() }
         })
     }
 }
@@ -244,6 +235,20 @@ impl Tx<'_> {
     }
 
     /// Puts the own changes of a record into the outbox again.
+    /// Queues own changes of all records that can be opened.
+    pub(super) fn queue_all_own(&mut self) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let batch = StoredDoc::after(self.sql, after, 500)?;
+            let Some(last) = batch.last() else { return Ok(()) };
+            after = last.n;
+            for stored in &batch {
+                let Ok(document) = stored.open() else { continue };
+                self.queue_own(stored, &document)?;
+            }
+        }
+    }
+
     fn queue_own(&mut self, stored: &StoredDoc, document: &Document) -> Result<()> {
         let entries = document.changes();
         let bytes: HashMap<ChangeHash, Vec<u8>> = document.changes_since(&[]).into_iter().collect();

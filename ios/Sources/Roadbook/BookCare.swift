@@ -32,6 +32,14 @@ extension Book {
         try await long { try $0.rebuild() }
     }
 
+    /// Copies all that can be read of this book into `other`, a new one, unsent edits included: for a file that is damaged where
+    /// ``rebuild()`` cannot help. This book stays as it is, and should not be used any more. Throws ``BookError/BookExists`` where
+    /// `other` holds anything. Takes long on a large book.
+    @discardableResult
+    public func rescue(into other: Book) async throws -> RescueReport {
+        try await long { [core = other.core] in try $0.rescue(to: core) }
+    }
+
     /// Opens at most `limit` records that came whole from the server and were never opened; returns how many are left. With none
     /// left, every conflict is known. The book does it by itself after each sync; an app that syncs in the background and ends
     /// at once may call it until nothing is left.

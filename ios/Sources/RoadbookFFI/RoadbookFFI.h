@@ -471,6 +471,11 @@ RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_refusals(uint64_t ptr, Rus
 RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_region(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_RESCUE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_RESCUE
+RustBuffer uniffi_roadbook_ffi_fn_method_blockingbook_rescue(uint64_t ptr, uint64_t to, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_RETRY
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_FN_METHOD_BLOCKINGBOOK_RETRY
 void uniffi_roadbook_ffi_fn_method_blockingbook_retry(uint64_t ptr, RustBuffer refusal, RustCallStatus *_Nonnull out_status
@@ -1296,6 +1301,12 @@ uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_refusals(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_REGION
 #define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_REGION
 uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_region(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_RESCUE
+#define UNIFFI_FFIDEF_UNIFFI_ROADBOOK_FFI_CHECKSUM_METHOD_BLOCKINGBOOK_RESCUE
+uint16_t uniffi_roadbook_ffi_checksum_method_blockingbook_rescue(void
     
 );
 #endif

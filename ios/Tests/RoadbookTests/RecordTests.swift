@@ -221,6 +221,14 @@ private func untouched(_ record: Any, _ new: Any) -> [String] {
         #expect(try await again.draft("contact-form") == nil)
     }
 
+    @Test func aBookGoesOnInANewOne() async throws {
+        let saved = try await book.savedContact("One")
+        let other = try await folder.create("new")
+        #expect(try await book.rescue(into: other) == RescueReport(records: 1, unreadable: [], incomplete: []))
+        #expect(try await other.contact(saved.id) == saved)
+        await #expect(throws: BookError.self) { try await book.rescue(into: other) }
+    }
+
     @Test func theBookIsCheckedAndRebuilt() async throws {
         _ = try await book.savedContact("One")
         #expect(try await book.check().isEmpty)

@@ -811,6 +811,13 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     func region() throws  -> String
     
     /**
+     * Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
+     * `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
+     * anything.
+     */
+    func rescue(to: BlockingBook) throws  -> RescueReport
+    
+    /**
      * Makes a refused edit again, on the record as it is now. `Invalid` where there is no such refusal any more, and where
      * nothing of the edit can be made again, for instance since the record was erased: such a refusal can only be discarded.
      */
@@ -1393,6 +1400,21 @@ open func region()throws  -> String  {
         uniffiCallStatus in
     uniffi_roadbook_ffi_fn_method_blockingbook_region(
             self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
+     * `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
+     * anything.
+     */
+open func rescue(to: BlockingBook)throws  -> RescueReport  {
+    return try  FfiConverterTypeRescueReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
+        uniffiCallStatus in
+    uniffi_roadbook_ffi_fn_method_blockingbook_rescue(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeBlockingBook_lower(to),uniffiCallStatus
     )
 })
 }
@@ -5978,6 +6000,85 @@ public func FfiConverterTypeReport_lift(_ buf: RustBuffer) throws -> Report {
 #endif
 public func FfiConverterTypeReport_lower(_ value: Report) -> RustBuffer {
     return FfiConverterTypeReport.lower(value)
+}
+
+
+/**
+ * What a rescue did.
+ */
+public struct RescueReport: Equatable, Hashable {
+    /**
+     * Records that are in the new book.
+     */
+    public var records: UInt64
+    /**
+     * Records that could not be read; the next sync fetches what the server has of them.
+     */
+    public var unreadable: [RecordId]
+    /**
+     * The other tables of which something could not be read.
+     */
+    public var incomplete: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Records that are in the new book.
+         */records: UInt64, 
+        /**
+         * Records that could not be read; the next sync fetches what the server has of them.
+         */unreadable: [RecordId], 
+        /**
+         * The other tables of which something could not be read.
+         */incomplete: [String]) {
+        self.records = records
+        self.unreadable = unreadable
+        self.incomplete = incomplete
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension RescueReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRescueReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RescueReport {
+        return
+            try RescueReport(
+                records: FfiConverterUInt64.read(from: &buf), 
+                unreadable: FfiConverterSequenceTypeRecordId.read(from: &buf), 
+                incomplete: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RescueReport, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.records, into: &buf)
+        FfiConverterSequenceTypeRecordId.write(value.unreadable, into: &buf)
+        FfiConverterSequenceString.write(value.incomplete, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRescueReport_lift(_ buf: RustBuffer) throws -> RescueReport {
+    return try FfiConverterTypeRescueReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRescueReport_lower(_ value: RescueReport) -> RustBuffer {
+    return FfiConverterTypeRescueReport.lower(value)
 }
 
 
@@ -11353,6 +11454,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_region() != 40267) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_rescue() != 30388) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_retry() != 62184) {

@@ -20,6 +20,13 @@ public sealed interface BookCare : BookPart {
     /** Makes every list and index again from the documents: the repair where [check] finds rows that differ. Long. */
     public suspend fun rebuild(): RebuildReport = engine.long { rebuild() }
 
+    /**
+     * Copies all that can be read of this book into [to], a new one, unsent edits included: for a file that is damaged where
+     * [rebuild] cannot help. This book stays as it is, and should not be used any more. Throws [BookException.BookExists] where
+     * [to] holds anything. Long.
+     */
+    public suspend fun rescue(to: Book): RescueReport = engine.long { rescue(to.engine.core) }
+
     /** Checks the file and every document against its row, and changes nothing. Empty where all is well. Long. */
     public suspend fun check(): List<Finding> = engine.long { check() }
 

@@ -87,6 +87,21 @@ class FilesTest {
     }
 
     @Test
+    fun `a book goes on in a new one`() = withBook { book, _ ->
+        val deal = book.savedDeal()
+        TestFolder().use { other ->
+            val rescued = Book.create(other.dir, other.vault)
+            try {
+                assertEquals(RescueReport(1uL, emptyList(), emptyList()), book.rescue(rescued))
+                assertEquals(deal, rescued.deal(deal.id))
+                thrown<BookException.BookExists> { book.rescue(rescued) }
+            } finally {
+                rescued.shutdown()
+            }
+        }
+    }
+
+    @Test
     fun `an import reads phone numbers as dialled in its own region`() = withBook { book, folder ->
         val file = folder.file("berlin.vcf", "BEGIN:VCARD\nVERSION:3.0\nFN:Eva\nTEL:030 901820\nEND:VCARD\n")
         thrown<BookException.Invalid> { book.importVCard(file, region = "Germany") }
