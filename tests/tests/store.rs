@@ -282,11 +282,11 @@ fn a_document_that_is_not_the_one_of_its_head_is_named_and_its_row_stays() {
         device.book.shutdown();
         device.raw().execute_batch(damage).unwrap();
         device.restart().unwrap();
-        let unreadable = Finding::Unreadable { id: pumps.id.0 };
-        assert_eq!(device.book.check().unwrap(), [unreadable.clone()], "{damage}");
+        let unreadable = [Finding::Unreadable { id: pumps.id.0 }];
+        assert_eq!(device.book.check().unwrap(), unreadable, "{damage}");
         let report = device.book.rebuild().unwrap();
         assert_eq!((report.records, report.unreadable), (1, vec![pumps.id.0]), "{damage}");
-        assert_eq!(device.book.check().unwrap(), [unreadable], "nothing is guessed");
+        assert_eq!(device.book.check().unwrap(), unreadable, "nothing is guessed");
         let listed = device.book.deals(&DealFilter::default(), DealSort::Title, None, 9).unwrap();
         assert_eq!(listed.items.iter().map(|row| row.title.as_str()).collect::<Vec<_>>(), ["Pumps", "Valves"]);
         assert_eq!(device.book.get::<Deal>(valves.id.0).unwrap(), valves);
