@@ -184,7 +184,9 @@ fn wrong_key_or_damage(dir: &Path, key: &Key, error: rusqlite::Error) -> Error {
         matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt));
     match (unreadable, std::fs::read(dir.join(KEY_CHECK))) {
         (false, _) => error.into(),
-        (true, Ok(check)) if check == key.check() => Error::Corrupt("the first page cannot be read".into()),
+        (true, Ok(check)) if check == key.check() => {
+            Error::Corrupt("the pages that say what the file holds cannot be read".into())
+        }
         (true, _) => Error::WrongKey,
     }
 }

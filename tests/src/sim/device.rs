@@ -14,7 +14,7 @@ use rusqlite::params;
 
 use super::disk;
 use super::edits::Form;
-use super::model::{Documents, Heads, holds};
+use super::model::{Documents, Heads, erased, holds};
 use crate::World;
 
 /// A sync that others' steps may interrupt.
@@ -213,10 +213,7 @@ impl Device {
 
     /// The generations of the records that were erased.
     pub fn erased(&self) -> BTreeMap<RecordId, u32> {
-        let conn = self.raw();
-        let mut statement = conn.prepare("SELECT id, gen FROM doc WHERE gen > 0").expect("a query");
-        let rows = statement.query_map([], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)));
-        rows.and_then(Iterator::collect).expect("generations")
+        erased(self.heads())
     }
 
     /// The device's id on the server.

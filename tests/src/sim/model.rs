@@ -59,6 +59,11 @@ pub struct Model {
 /// The generation and the heads of each record.
 pub type Heads = BTreeMap<RecordId, (u32, Vec<u8>)>;
 
+/// The generations of the records that were erased.
+pub fn erased(heads: Heads) -> BTreeMap<RecordId, u32> {
+    heads.into_iter().map(|(id, (generation, _))| (id, generation)).filter(|(_, generation)| *generation > 0).collect()
+}
+
 /// The documents of a workspace on the server: kind and bytes.
 pub type Documents = BTreeMap<RecordId, (u16, Vec<u8>)>;
 

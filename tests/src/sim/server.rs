@@ -16,7 +16,7 @@ use roadbook_server::restore::restore;
 use roadbook_server::store::{DATABASE, SqliteStore, Store as _, WorkspaceId};
 
 use super::disk::{self, Disk, WORKSPACES};
-use super::model::{Documents, Heads};
+use super::model::{Documents, Heads, erased};
 use crate::World;
 
 /// A damaged record, with the bytes that it had.
@@ -153,12 +153,7 @@ impl Server {
 
     /// The generations of the records that were erased.
     pub fn erased(&self, ws: usize) -> BTreeMap<RecordId, u32> {
-        let conn = self.raw();
-        let mut statement = conn.prepare("SELECT id, gen FROM doc WHERE ws = ?1 AND gen > 0").expect("a query");
-        let rows = statement
-            .query_map([self.workspaces[ws]], |row| Ok((RecordId::from_bytes(row.get(0)?), row.get(1)?)))
-            .expect("generations");
-        rows.collect::<Result<_, _>>().expect("generations")
+        erased(self.heads(ws))
     }
 
     /// Copies the database.
