@@ -9,6 +9,7 @@ use roadbook_core::sync::{End, WaitReason};
 
 use super::coverage::Section;
 use super::device::Device;
+use super::disk::PEOPLE;
 use super::model::{Documents, Fate, Token, holds};
 use super::peer::NEWER_FIELD;
 use super::world::{Sim, unexpected};
@@ -56,6 +57,7 @@ impl Sim<'_> {
             for i in self.of_workspace(ws) {
                 self.stands(i, &apart)?;
                 self.rows_equal(i)?;
+                self.knows_everybody(i, &apart)?;
                 self.no_conflict_with_oneself(i)?;
                 let mut rows = self.devices[i].rows();
                 rows.retain(|record, _| !apart.contains(record));
@@ -190,6 +192,26 @@ impl Sim<'_> {
     fn is_sound(&self, i: usize) -> Check {
         let findings = self.devices[i].book.check().map_err(unexpected)?;
         findings.first().map_or(Ok(()), |finding| Err(Failure::new("rows", format!("device {i}: {finding:?}"))))
+    }
+
+    /// The device has the names of its workspace's people, and of whoever wrote what it shows.
+    fn knows_everybody(&self, i: usize, apart: &BTreeSet<RecordId>) -> Check {
+        let book = &self.devices[i].book;
+        let mut people: Vec<String> = book.people().map_err(unexpected)?.into_iter().map(|person| person.name).collect();
+        people.sort();
+        if people != PEOPLE {
+            return Err(Failure::new("people", format!("device {i} knows {people:?}")));
+        }
+        for record in self.devices[i].heads().into_keys().filter(|record| !apart.contains(record)) {
+            let Ok(history) = book.history(record) else { continue };
+            if let Some(entry) = history.iter().find(|entry| !entry.author.own && entry.author.person.is_none()) {
+                return Err(Failure::new(
+                    "people",
+                    format!("device {i} does not know who wrote {:?} in {record}", entry.changes),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Nobody disagrees with himself.
