@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use roadbook_core::book::{Book, Vault};
+use roadbook_core::book::{Book, Notice, Vault, Watch, Watcher};
 use roadbook_core::env::Env as _;
 use roadbook_core::id::RecordId;
 use roadbook_core::record::Kind;
@@ -35,6 +35,33 @@ pub struct PhoneBackup {
     pub tokens: usize,
 }
 
+/// What the book has told its observer.
+#[derive(Default)]
+pub struct Told(Mutex<(bool, BTreeSet<RecordId>)>);
+
+impl Told {
+    /// Begins anew.
+    pub fn forget(&self) {
+        *self.0.lock().expect("what was told") = (false, BTreeSet::new());
+    }
+
+    /// Whether a record was among it.
+    pub fn knows(&self, record: RecordId) -> bool {
+        let told = self.0.lock().expect("what was told");
+        told.0 || told.1.contains(&record)
+    }
+}
+
+impl Watcher for Told {
+    fn changed(&self, notice: &Notice) {
+        let mut told = self.0.lock().expect("what was told");
+        match &notice.records {
+            Some(records) => told.1.extend(records.iter().map(|(_, id)| *id)),
+            None => told.0 = true,
+        }
+    }
+}
+
 /// A device with its store.
 pub struct Device {
     /// Its number; also that of its machine.
@@ -53,6 +80,9 @@ pub struct Device {
     pub vault: Vault,
     /// The book.
     pub book: Arc<Book>,
+    /// What its observer was told.
+    pub told: Arc<Told>,
+    watch: Arc<Watch>,
     /// A sync in progress.
     pub live: Option<Live>,
     /// Forms that were opened and not saved.
@@ -83,7 +113,10 @@ impl Device {
         world.fill(&mut incarnation);
         let vault = Vault { key: disk::key(), incarnation };
         let book = Book::open(&dir, vault.clone(), world.clone()).expect("a book");
+        let told = Arc::new(Told::default());
         Self {
+            watch: book.watch(told.clone()),
+            told,
             index,
             lineage: index,
             ws,
@@ -110,12 +143,14 @@ impl Device {
     pub fn close(&mut self) {
         self.live = None;
         self.forms.clear();
+        self.watch.cancel();
         self.book.shutdown();
     }
 
     /// The process begins again.
     pub fn open(&mut self) -> Result<()> {
         self.book = Arc::new(Book::open(&self.dir, self.vault.clone(), self.world.clone())?);
+        self.watch = self.book.watch(self.told.clone());
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Forms, whatever their kind, and what users do to them.
 
 use roadbook_core::Result;
-use roadbook_core::book::{Book, Change, ContactFilter, ContactSort, DealFilter, DealSort, TaskFilter, TaskSort};
+use roadbook_core::book::{Book, Change, Conflict, ContactFilter, ContactSort, DealFilter, DealSort, TaskFilter, TaskSort};
 use roadbook_core::id::RecordId;
 use roadbook_core::record::{Kind, Record as _, Values};
 use roadbook_core::records::{Contact, Deal, TaskItem};
@@ -55,33 +55,67 @@ pub fn open(book: &Book, record: RecordLink) -> Result<Form> {
     }
 }
 
-/// A page of the records of a kind that lists show, the last changed first, and where the next one begins.
-pub fn page(book: &Book, kind: Kind, deleted: bool, after: Option<&str>, limit: u32) -> Result<(Vec<RecordId>, Option<String>)> {
+/// What a record's page shows, as far as it must agree with others: the form, and its conflicts.
+pub fn sheet(book: &Book, record: RecordLink) -> Result<(Form, Vec<Conflict>)> {
+    Ok(match record.kind {
+        Kind::Contact => book.sheet(record.id).map(|sheet| (Change::Contact(sheet.record), sheet.conflicts))?,
+        Kind::Deal => book.sheet(record.id).map(|sheet| (Change::Deal(sheet.record), sheet.conflicts))?,
+        Kind::Task => book.sheet(record.id).map(|sheet| (Change::Task(sheet.record), sheet.conflicts))?,
+        Kind::Unknown => unreachable!("nothing shows such a record"),
+    })
+}
+
+/// Orders of lists, by number: the last changed first, by name or title, by date.
+pub const ORDERS: usize = 3;
+
+/// Which records of a kind, in which order.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// The kind.
+    pub kind: Kind,
+    /// Deleted ones instead of living ones.
+    pub deleted: bool,
+    /// The order; contacts have no date.
+    pub order: usize,
+}
+
+impl Wanted {
+    /// Living ones, the last changed first.
+    pub fn living(kind: Kind) -> Self {
+        Self { kind, deleted: false, order: 0 }
+    }
+}
+
+/// A page of records that lists show, and where the next one begins.
+pub fn page(book: &Book, wanted: Wanted, after: Option<&str>, limit: u32) -> Result<(Vec<RecordId>, Option<String>)> {
+    let Wanted { kind, deleted, order } = wanted;
     Ok(match kind {
         Kind::Contact => {
             let filter = ContactFilter { deleted, ..ContactFilter::default() };
-            let page = book.contacts(&filter, ContactSort::Recent, after, limit)?;
+            let page = book.contacts(&filter, [ContactSort::Recent, ContactSort::Name][order % 2], after, limit)?;
             (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
         Kind::Deal => {
             let filter = DealFilter { deleted, ..DealFilter::default() };
-            let page = book.deals(&filter, DealSort::Recent, after, limit)?;
+            let sort = [DealSort::Recent, DealSort::Title, DealSort::CloseDate][order % ORDERS];
+            let page = book.deals(&filter, sort, after, limit)?;
             (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
         Kind::Task => {
             let filter = TaskFilter { deleted, ..TaskFilter::default() };
-            let page = book.tasks(&filter, TaskSort::Recent, after, limit)?;
+            let sort = [TaskSort::Recent, TaskSort::Title, TaskSort::Due][order % ORDERS];
+            let page = book.tasks(&filter, sort, after, limit)?;
             (page.items.into_iter().map(|row| row.id.0).collect(), page.next)
         }
         Kind::Unknown => (Vec::new(), None),
     })
 }
 
-/// All records of a kind that lists show, in pages.
-pub fn pages(book: &Book, kind: Kind, deleted: bool, limit: u32) -> Result<Vec<RecordId>> {
-    let (mut all, mut next) = page(book, kind, deleted, None, limit)?;
+/// All records that lists show, in pages.
+pub fn pages(book: &Book, wanted: Wanted, limit: u32) -> Result<Vec<RecordId>> {
+    let (mut all, mut next) = page(book, wanted, None, limit)?;
     while let Some(after) = next {
-        let (more, beyond) = page(book, kind, deleted, Some(&after), limit)?;
+        let (more, beyond) = page(book, wanted, Some(&after), limit)?;
         all.extend(more);
         next = beyond;
     }
@@ -93,7 +127,8 @@ pub fn any_record(book: &Book, dice: &mut Dice) -> Result<Option<RecordLink>> {
     let first = dice.below(3);
     for turn in 0..3 {
         let kind = Kind::ALL[(first + turn) % 3];
-        let (ids, _) = page(book, kind, dice.chance(5), None, 12)?;
+        let wanted = Wanted { deleted: dice.chance(5), ..Wanted::living(kind) };
+        let (ids, _) = page(book, wanted, None, 12)?;
         if let Some(id) = dice.pick(&ids) {
             return Ok(Some(RecordLink { kind, id: *id }));
         }

@@ -116,6 +116,7 @@ impl Sim<'_> {
             self.coverage.count(Section::Seen, "server lost edits");
         }
         self.network.put_back = true;
+        self.network.copied_back |= !by_verb;
         self.model.unknown.clear();
         for (ws, had) in had.iter().enumerate() {
             let documents = self.server.documents(ws);

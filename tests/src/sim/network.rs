@@ -38,6 +38,9 @@ pub struct Network {
     /// Whether the server was put back. From then on no group is damaged: an edit that others had already built on would
     /// be refused for good, and theirs would wait for it for ever (docs/reliability.md, "Known limits").
     pub put_back: bool,
+    /// Whether it was put back by copying the file. Nobody notices then where only people and devices had moved
+    /// (docs/security.md).
+    pub copied_back: bool,
     /// Whether a row was changed on the way so that it shows something else than its document.
     pub lied: bool,
 }

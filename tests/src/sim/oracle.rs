@@ -43,7 +43,9 @@ impl Sim<'_> {
             self.server.mend();
         }
         self.a_day_later();
+        let before = self.rows();
         self.rest()?;
+        self.told_of_changes(&before)?;
         if let Some(finding) = self.server.ill() {
             return Err(Failure::new("doctor", finding));
         }
@@ -99,6 +101,29 @@ impl Sim<'_> {
                 return apart;
             }
         }
+    }
+
+    /// What each device shows.
+    fn rows(&self) -> Vec<BTreeMap<RecordId, Vec<String>>> {
+        self.devices
+            .iter()
+            .map(|device| {
+                device.told.forget();
+                device.rows()
+            })
+            .collect()
+    }
+
+    /// Whoever observes a book has heard of everything that is shown otherwise now.
+    fn told_of_changes(&self, before: &[BTreeMap<RecordId, Vec<String>>]) -> Check {
+        for (device, before) in self.devices.iter().zip(before) {
+            let now = device.rows();
+            let changed = |record: &&RecordId| before.get(record) != now.get(record);
+            if let Some(record) = before.keys().chain(now.keys()).filter(changed).find(|record| !device.told.knows(**record)) {
+                return Err(Failure::new("notices", format!("nobody was told of {record} on device {}", device.index)));
+            }
+        }
+        Ok(())
     }
 
     /// Everybody syncs until nothing moves.
@@ -201,6 +226,9 @@ impl Sim<'_> {
         people.sort();
         if people != PEOPLE {
             return Err(Failure::new("people", format!("device {i} knows {people:?}")));
+        }
+        if self.network.copied_back {
+            return Ok(());
         }
         for record in self.devices[i].heads().into_keys().filter(|record| !apart.contains(record)) {
             let Ok(history) = book.history(record) else { continue };

@@ -1,5 +1,7 @@
 //! What users do with their books, and what they may expect at once.
 
+use std::collections::BTreeSet;
+
 use roadbook_core::Error;
 use roadbook_core::book::{Change, Finding};
 use roadbook_core::env::Env as _;
@@ -11,7 +13,7 @@ use roadbook_core::value::{Register as _, Scalar};
 use super::coverage::Section;
 use super::device::{Device, told};
 use super::disk::PEOPLE;
-use super::edits::{self, Form};
+use super::edits::{self, Form, Wanted};
 use super::model::{Documents, Fate, Token, holds, lineage, words};
 use super::peer::{card_record, card_uid};
 use super::world::{Sim, unexpected};
@@ -68,10 +70,15 @@ impl Sim<'_> {
     }
 
     pub(super) fn save(&mut self, i: usize, form: &Form, word: String) -> Check<Option<Form>> {
+        self.devices[i].told.forget();
         let saved = edits::save(&self.devices[i].book, form);
         let saved = self.done(i, saved)?;
         if saved.is_some() {
-            self.acknowledged(i, edits::link(form).id, word);
+            let record = edits::link(form).id;
+            if !self.devices[i].told.knows(record) {
+                return Err(Failure::new("notices", format!("nobody was told that {record} was saved on device {i}")));
+            }
+            self.acknowledged(i, record, word);
         }
         Ok(saved)
     }
@@ -375,11 +382,20 @@ impl Sim<'_> {
     pub(super) fn lists(&mut self, i: usize) -> Check {
         for kind in Kind::ALL {
             for deleted in [false, true] {
-                let whole = edits::pages(&self.devices[i].book, kind, deleted, 1000);
-                let paged = edits::pages(&self.devices[i].book, kind, deleted, 3);
-                let (whole, paged) = (self.done(i, whole)?, self.done(i, paged)?);
-                if whole != paged {
-                    return Err(Failure::new("lists", format!("device {i} lists other {kind}s in small pages")));
+                let mut shown: Option<BTreeSet<RecordId>> = None;
+                for order in 0..edits::ORDERS {
+                    let wanted = Wanted { kind, deleted, order };
+                    let whole = edits::pages(&self.devices[i].book, wanted, 1000);
+                    let paged = edits::pages(&self.devices[i].book, wanted, 3);
+                    let (whole, paged) = (self.done(i, whole)?, self.done(i, paged)?);
+                    if whole != paged {
+                        return Err(Failure::new("lists", format!("device {i} lists other {kind}s in small pages")));
+                    }
+                    let all = whole.map(BTreeSet::from_iter);
+                    if shown.is_some() && all != shown {
+                        return Err(Failure::new("lists", format!("device {i} lists other {kind}s in another order")));
+                    }
+                    shown = all;
                 }
             }
         }
@@ -397,11 +413,20 @@ impl Sim<'_> {
         let mut file = Vec::new();
         let exported = book.export_json(&mut file);
         let listed: roadbook_core::Result<Vec<_>> =
-            Kind::ALL.into_iter().map(|kind| edits::pages(book, kind, false, 1000)).collect();
+            Kind::ALL.into_iter().map(|kind| edits::pages(book, Wanted::living(kind), 1000)).collect();
+        let mut cards = Vec::new();
+        let exported_cards = book.export_vcard(&mut cards);
         let (Some(report), Some(listed)) = (self.done(i, exported)?, self.done(i, listed)?) else { return Ok(false) };
         let text = String::from_utf8_lossy(&file);
         let is_there =
             |id: &RecordId| text.contains(&id.to_string()) || report.left_out.iter().any(|left_out| left_out.record.id == *id);
+        if let Some(of_cards) = self.done(i, exported_cards)? {
+            let written = String::from_utf8_lossy(&cards).matches("BEGIN:VCARD").count() as u64;
+            let contacts = listed.first().map_or(0, Vec::len) as u64;
+            if written != of_cards.written || written + of_cards.left_out.len() as u64 != contacts {
+                return Err(Failure::new("lists", format!("device {i} exports {written} cards of {contacts} contacts")));
+            }
+        }
         match listed.concat().iter().find(|id| !is_there(id)) {
             Some(id) => Err(Failure::new("lists", format!("device {i} lists {id} and does not export it"))),
             None => Ok(true),
@@ -451,7 +476,15 @@ impl Sim<'_> {
         let json = self.devices[i].book.to_json(id);
         self.done(i, json)?;
         let conflicts = self.devices[i].book.conflicts(id);
-        self.done(i, conflicts).map(|done| done.is_some())
+        let conflicts = self.done(i, conflicts)?;
+        let sheet = edits::sheet(&self.devices[i].book, edits::link(&form));
+        let sheet = self.done(i, sheet)?;
+        if let (Some(conflicts), Some(sheet)) = (&conflicts, sheet)
+            && sheet != (form, conflicts.clone())
+        {
+            return Err(Failure::new("lists", format!("device {i} shows something else on the page of {id}")));
+        }
+        Ok(conflicts.is_some())
     }
 
     pub(super) fn check_store(&mut self, i: usize) -> Check<bool> {
