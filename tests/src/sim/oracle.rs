@@ -219,27 +219,35 @@ impl Sim<'_> {
         findings.first().map_or(Ok(()), |finding| Err(Failure::new("rows", format!("device {i}: {finding:?}"))))
     }
 
-    /// The device has the names of its workspace's people, and of whoever wrote what it shows.
-    fn knows_everybody(&self, i: usize, apart: &BTreeSet<RecordId>) -> Check {
+    /// The device has the names of its workspace's people, and of whoever wrote what it shows, once it has synced as often as
+    /// the directory has parts.
+    fn knows_everybody(&mut self, i: usize, apart: &BTreeSet<RecordId>) -> Check {
+        const MAX_PARTS: usize = 20;
+        let mut unknown = self.unknown_author(i, apart)?;
+        for _ in 0..MAX_PARTS {
+            if unknown.is_none() || self.network.copied_back {
+                return Ok(());
+            }
+            self.sync(i, &mut Dice::new(1), false)?;
+            unknown = self.unknown_author(i, apart)?;
+        }
+        unknown.map_or(Ok(()), |what| Err(Failure::new("people", format!("device {i} {what}"))))
+    }
+
+    fn unknown_author(&self, i: usize, apart: &BTreeSet<RecordId>) -> Check<Option<String>> {
         let book = &self.devices[i].book;
         let mut people: Vec<String> = book.people().map_err(unexpected)?.into_iter().map(|person| person.name).collect();
         people.sort();
         if people != PEOPLE {
-            return Err(Failure::new("people", format!("device {i} knows {people:?}")));
-        }
-        if self.network.copied_back {
-            return Ok(());
+            return Ok(Some(format!("knows {people:?}")));
         }
         for record in self.devices[i].heads().into_keys().filter(|record| !apart.contains(record)) {
             let Ok(history) = book.history(record) else { continue };
             if let Some(entry) = history.iter().find(|entry| !entry.author.own && entry.author.person.is_none()) {
-                return Err(Failure::new(
-                    "people",
-                    format!("device {i} does not know who wrote {:?} in {record}", entry.changes),
-                ));
+                return Ok(Some(format!("does not know who wrote {:?} in {record}", entry.changes)));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Nobody disagrees with himself.
