@@ -42,6 +42,8 @@ pub enum Plant {
     LostCursor,
     /// The client leaves a page at the first record that it cannot take.
     StalledFeed,
+    /// The client tells no observer of records that came whole.
+    SilentSync,
     /// The client does not keep who writes as which actor.
     NamelessActor,
     /// The server looks at the first item of a group only.
@@ -66,7 +68,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them, with the names that the simulator's command line takes.
-    pub const ALL: [(&'static str, Self); 28] = [
+    pub const ALL: [(&'static str, Self); 29] = [
         ("lost-ack", Self::LostAck),
         ("early-cursor", Self::EarlyCursor),
         ("actor-reuse", Self::ActorReuse),
@@ -85,6 +87,7 @@ impl Plant {
         ("erased-card", Self::ErasedCard),
         ("lost-cursor", Self::LostCursor),
         ("stalled-feed", Self::StalledFeed),
+        ("silent-sync", Self::SilentSync),
         ("nameless-actor", Self::NamelessActor),
         ("second-item", Self::SecondItem),
         ("wrong-verdict", Self::WrongVerdict),

@@ -126,7 +126,9 @@ impl Tx<'_> {
         {
             self.make_room(id, existing.as_ref(), entry)?;
             self.insert_unopened(id, entry, &heads, sealed, Some(&values))?;
-            self.changed.push((kind, id));
+            if !planted(Plant::SilentSync) {
+                self.changed.push((kind, id));
+            }
             return Ok(self.forget_set_aside(id)?);
         }
         let document = Document::load(kind.definition(), sealed).map_err(|_| Aside::Reason("document"))?;

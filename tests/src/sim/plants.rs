@@ -28,6 +28,7 @@ fn expected(plant: Plant) -> (u64, &'static [&'static str]) {
         Plant::HeldAccepted | Plant::EpochForgets => (80, &["limbo", "convergence"]),
         Plant::DoubleSave => (80, &["double save"]),
         Plant::VerdictReplay => (80, &["gate"]),
+        Plant::SilentSync => (80, &["notices"]),
         Plant::NamelessActor => (20, &["people"]),
         Plant::StalledFeed => (80, &["convergence", "feed"]),
         Plant::WrongVerdict => (20, &["verdict"]),
