@@ -179,6 +179,10 @@ impl Sim<'_> {
         if let Some(made) = after
             && after > before
         {
+            // What the server lost, and its author has no more, stays where it is if the erasure is refused.
+            if self.network.put_back && !self.server.heads(ws).contains_key(&record.id) {
+                self.model.stranded[ws].insert(record.id);
+            }
             // Another erasure at the same time makes the same generation: what was written after it may stay.
             let others = self.devices.iter().filter(|other| generation(other) >= after).map(Device::documents);
             let server = self.server.erased(ws).get(&record.id).copied() >= after;
