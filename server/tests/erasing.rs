@@ -373,3 +373,28 @@ fn the_card_of_an_erased_person_brings_nothing_back_on_any_device() {
     }
     assert_eq!(server_traces(&server), Vec::<String>::new());
 }
+
+#[test]
+fn an_erasure_that_came_damaged_is_asked_for_again_though_the_device_erases_too() {
+    let world = World::new(131);
+    let server = Server::new(&world);
+    let (boris, other) = (server.device("Boris Król"), server.device("Boris Król"));
+    let id = contact(&boris, "Ackermann").id.0;
+    done(server.sync(&boris));
+    done(server.sync(&other));
+    boris.book.erase(Kind::Contact, id).unwrap();
+    done(server.sync(&boris));
+    let conn = rusqlite::Connection::open(server.dir.join(roadbook_server::store::DATABASE)).unwrap();
+    let sound: Vec<u8> = conn.query_row("SELECT bytes FROM doc", [], |row| row.get(0)).unwrap();
+    conn.execute("UPDATE doc SET bytes = x'00'", []).unwrap();
+    done(server.sync(&other));
+    other.book.erase(Kind::Contact, id).unwrap();
+    conn.execute("UPDATE doc SET bytes = ?1", [sound]).unwrap();
+    for device in [&other, &other, &boris] {
+        done(server.sync(device));
+    }
+    for device in [&boris, &other] {
+        let status = device.book.status().unwrap();
+        assert_eq!((status.unreadable, status.state_hash), (0, server.summary().state_hash));
+    }
+}

@@ -85,9 +85,11 @@ impl Tx<'_> {
             self.delete_derived(kind.definition(), stored.n)?;
             self.changed.push((kind, id));
         }
-        for table in ["saved_form", "action_doc", "quarantine"] {
+        for table in ["saved_form", "action_doc"] {
             self.sql.execute(&format!("DELETE FROM {table} WHERE doc = ?1"), [id.as_bytes()])?;
         }
+        // What came of this generation, and could not be taken, is still to be asked for.
+        self.sql.execute("DELETE FROM quarantine WHERE doc = ?1 AND gen < ?2", params![id.as_bytes(), generation])?;
         self.sql.execute("DELETE FROM draft WHERE json_extract(record, '$.id') = ?1", [id.to_string()])?;
         for group in OutboxItem::groups_of(self.sql, id)? {
             self.sql.execute(
