@@ -141,7 +141,8 @@ impl Sim<'_> {
             }
             End::Done(_) | End::Wait { reason: WaitReason::Held, .. } => {
                 device.joins = false;
-                device.behind = false;
+                // What was held, a server that was put back does not have again yet.
+                device.behind &= !matches!(end, End::Done(_));
                 device.invitation = None;
             }
             // A device that joins goes on joining until a session comes to its end: the same code gives the same device.
