@@ -99,3 +99,8 @@ pub(crate) const OWNER: &str = "owner";
 
 /// The field whose value takes a record out of the lists.
 pub(crate) const DELETED: &str = "deleted";
+
+/// Whether a record with these values is out of the lists.
+pub(crate) fn is_deleted(values: &Values) -> bool {
+    values.get(DELETED).is_some_and(|deleted| !deleted.is_empty())
+}

@@ -17,7 +17,7 @@ use super::Book;
 use super::cards::to_card;
 use super::lists::row_headline;
 use super::repair::numbered_id;
-use crate::access::DELETED;
+use crate::access::is_deleted;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{EntryId, RecordId};
@@ -183,7 +183,7 @@ impl Book {
                 match read {
                     // Of another kind, deleted, or taken away by a sync since the batch was read.
                     Ok(None) => {}
-                    Ok(Some(values)) if values.get(DELETED).is_some_and(|deleted| !deleted.is_empty()) => {}
+                    Ok(Some(values)) if is_deleted(&values) => {}
                     Ok(Some(values)) => {
                         write(id, &values)?;
                         report.written += 1;

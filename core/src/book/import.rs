@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Read};
 use super::Book;
 use super::cards::{card_id, card_note, contact_of};
 use super::save::version_of;
-use crate::access::DELETED;
+use crate::access::{DELETED, is_deleted};
 use crate::document::{Code, Document, Message, Version};
 use crate::error::{Error, Result};
 use crate::fault::{Plant, planted};
@@ -290,7 +290,7 @@ impl Tx<'_> {
 /// Whether the record is what an erasure left: a later generation that nobody brought back. A card would put the person
 /// back into it, out of sight.
 fn is_erased(stored: &StoredDoc, document: &Document) -> bool {
-    stored.generation > 0 && document.read(None).values.get(DELETED).is_some_and(|deleted| !deleted.is_empty())
+    stored.generation > 0 && is_deleted(&document.read(None).values)
 }
 
 /// Whether the record is deleted because the action that made it was undone.

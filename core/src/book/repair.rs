@@ -98,14 +98,9 @@ impl Book {
         }
         let records = note_damage(self.all_records(), &mut findings)?.unwrap_or_default();
         for batch in records.chunks(BATCH as usize) {
-            // In one read: a save between two would look like a difference.
-            let look = |conn: &Connection| batch.iter().map(|record| self.look_at(conn, record)).collect::<Result<Vec<_>>>();
-            if let Some(found) = note_damage(self.read(look), &mut findings)? {
-                findings.extend(found.into_iter().flatten());
-                continue;
-            }
-            for (n, id) in batch {
-                if let Some(found) = note_damage(self.read(|conn| self.look_at(conn, &(*n, *id))), &mut findings)? {
+            let looked = self.read_each(batch, |conn, record| self.look_at(conn, record))?;
+            for ((n, id), looked) in batch.iter().zip(looked) {
+                if let Some(found) = note_damage(looked, &mut findings)? {
                     findings.extend(found);
                     continue;
                 }
@@ -135,6 +130,23 @@ impl Book {
             Err(Error::Corrupt(_)) => list("doc NOT INDEXED"),
             listed => listed,
         }
+    }
+
+    /// Looks at each of the items in one read, so that no save falls between two of them. Where that meets damage, each is looked
+    /// at on its own, and [`Error::Corrupt`] stands in its place only.
+    ///
+    /// # Errors
+    /// Every other one.
+    pub(super) fn read_each<T, R>(&self, items: &[T], look: impl Fn(&Connection, &T) -> Result<R>) -> Result<Vec<Result<R>>> {
+        match self.read(|conn| items.iter().map(|item| look(conn, item)).collect::<Result<Vec<_>>>()) {
+            Err(Error::Corrupt(_)) => {}
+            looked => return Ok(looked?.into_iter().map(Ok).collect()),
+        }
+        let alone = |item| match self.read(|conn| look(conn, item)) {
+            Err(error) if !matches!(error, Error::Corrupt(_)) => Err(error),
+            looked => Ok(looked),
+        };
+        items.iter().map(alone).collect()
     }
 
     /// Compares a record with what is derived from it. One that an erasure took away meanwhile has nothing to compare.

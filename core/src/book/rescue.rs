@@ -46,7 +46,8 @@ type Row = Vec<Sql>;
 
 impl Book {
     /// Copies all that can be read of this book into `to`, a new one, and makes lists and searches there. This book stays as it
-    /// is; two books that go on as the same device would send each other's edits twice, so it should not be used any more.
+    /// is; two books that go on as the same device would send each other's edits twice, so it should not be used any more. Nor
+    /// while it is copied: it is read part by part, and a save between two of them could arrive by half.
     ///
     /// # Errors
     /// [`Error::BookExists`] where `to` holds anything, [`Error::Corrupt`] where not even the ids of the records can be read;
@@ -58,19 +59,9 @@ impl Book {
         }
         let mut report = RescueReport::default();
         for batch in self.all_records()?.chunks(BATCH) {
-            let mut rows = Vec::new();
-            let one = |conn: &Connection, n: i64| select(conn, "SELECT * FROM doc WHERE n = ?1", Some(n));
-            match self.read(|conn| batch.iter().map(|(n, _)| one(conn, *n)).collect::<Result<Vec<_>>>()) {
-                Err(Error::Corrupt(_)) => {
-                    for (n, id) in batch {
-                        match self.read(|conn| one(conn, *n)) {
-                            Err(Error::Corrupt(_)) => report.unreadable.push(*id),
-                            row => rows.extend(row?),
-                        }
-                    }
-                }
-                read => rows.extend(read?.into_iter().flatten()),
-            }
+            let read = self.read_each(batch, |conn, (n, _)| select(conn, "SELECT * FROM doc WHERE n = ?1", Some(*n)))?;
+            report.unreadable.extend(batch.iter().zip(&read).filter(|(_, row)| row.is_err()).map(|((_, id), _)| *id));
+            let rows: Vec<Row> = read.into_iter().flatten().flatten().collect();
             to.write(|tx| insert(tx.sql, "doc", &rows))?;
         }
         let mut tables = Vec::new();
@@ -122,14 +113,10 @@ impl Book {
             Err(Error::Corrupt(_)) => return Ok((Vec::new(), false)),
             numbers => numbers?,
         };
-        let (mut rows, mut is_complete) = (Vec::new(), true);
-        for number in numbers {
-            match self.read(|conn| select(conn, &format!("SELECT * FROM {table} WHERE n = ?1"), Some(number))) {
-                Err(Error::Corrupt(_)) => is_complete = false,
-                row => rows.extend(row?),
-            }
-        }
-        Ok((rows, is_complete))
+        let one = format!("SELECT * FROM {table} WHERE n = ?1");
+        let read = self.read_each(&numbers, |conn, number| select(conn, &one, Some(*number)))?;
+        let is_complete = read.iter().all(Result::is_ok);
+        Ok((read.into_iter().flatten().flatten().collect(), is_complete))
     }
 }
 

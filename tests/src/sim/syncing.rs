@@ -56,23 +56,21 @@ impl Sim<'_> {
             return Ok(());
         };
         let device = &self.devices[i];
-        for (group, verdict) in request.groups.iter().zip(&answer.verdicts) {
-            if verdict.outcome != Outcome::Refused {
-                continue;
-            }
+        let refused = request.groups.iter().zip(&answer.verdicts).filter(|(_, verdict)| verdict.outcome == Outcome::Refused);
+        let refused: Vec<_> = refused.collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let (erased, documents) = (self.server.erased(device.ws), self.server.documents(device.ws));
+        for (group, verdict) in refused {
             let docs = group.items.iter().filter_map(|item| request.docs.get(item.doc as usize));
-            let records: Vec<(RecordId, u32)> =
-                docs.filter_map(|doc| Some((RecordId::from_slice(&doc.id)?, doc.generation))).collect();
+            let records: Vec<_> = docs.filter_map(|doc| Some((RecordId::from_slice(&doc.id)?, doc))).collect();
             let code = verdict.code.as_deref().unwrap_or_default();
-            let (erased, documents) = (self.server.erased(device.ws), self.server.documents(device.ws));
             let has_cause = match code {
                 "malformed" => records.iter().any(|(record, _)| self.network.damaged.contains(record)),
                 "clone" | "foreign_actor" | "numbers" => self.model.forked.contains(&device.lineage),
-                "erased" => records.iter().any(|(record, generation)| erased.get(record) > Some(generation)),
-                "kind" => group.items.iter().filter_map(|item| request.docs.get(item.doc as usize)).any(|doc| {
-                    let there = RecordId::from_slice(&doc.id).and_then(|id| documents.get(&id));
-                    there.is_some_and(|(kind, _)| *kind != doc.kind)
-                }),
+                "erased" => records.iter().any(|(record, doc)| erased.get(record) > Some(&doc.generation)),
+                "kind" => records.iter().any(|(record, doc)| documents.get(record).is_some_and(|(kind, _)| *kind != doc.kind)),
                 "forbidden" => device.person == PEOPLE[1],
                 _ => false,
             };
