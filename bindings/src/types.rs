@@ -253,6 +253,8 @@ pub enum ProblemCode {
     NameOrChannel,
     /// With it the record, or the change, would hold more than one may: less at once, or a new record.
     NoRoom,
+    /// It was decided, or changed, since it was shown.
+    Gone,
 }
 
 /// One thing that is wrong with one field.

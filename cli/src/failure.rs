@@ -218,5 +218,6 @@ pub(crate) fn problem_code(code: &ProblemCode) -> &'static str {
         ProblemCode::UnknownCurrency => "unknown_currency",
         ProblemCode::NameOrChannel => "name_or_channel",
         ProblemCode::NoRoom => "no_room",
+        ProblemCode::Gone => "gone",
     }
 }

@@ -32,6 +32,8 @@ pub enum ProblemCode {
     NameOrChannel,
     /// With it the record, or the change, would hold more than one may.
     NoRoom,
+    /// It was decided, or changed, since it was shown.
+    Gone,
 }
 
 impl fmt::Display for ProblemCode {
@@ -44,6 +46,7 @@ impl fmt::Display for ProblemCode {
             Self::UnknownCurrency => f.write_str("has an unknown currency"),
             Self::NameOrChannel => f.write_str("or another name, a firm or a channel is needed"),
             Self::NoRoom => f.write_str("is more than fits; write less at once, or begin a new record"),
+            Self::Gone => f.write_str("is not as it was shown any more; look at it again"),
         }
     }
 }

@@ -174,6 +174,13 @@ fn a_rep_deletes_what_is_theirs_or_nobodys_and_erases_nothing() {
     anna.book.delete(Kind::Contact, nobodys).unwrap();
     assert!(matches!(anna.book.delete(Kind::Contact, theirs), Err(Error::NotAllowed)));
     assert!(matches!(anna.book.erase(Kind::Contact, mine), Err(Error::NotAllowed)));
+    // To edit it is everybody's work.
+    let form: Contact = anna.book.get(theirs).unwrap();
+    anna.book.save(&Contact { job_title: "Buyer".into(), ..form }).unwrap();
+    done(server.sync(&anna));
+    done(server.sync(&boris));
+    assert_eq!(anna.book.refusals().unwrap(), []);
+    assert_eq!(boris.book.get::<Contact>(theirs).unwrap().job_title, "Buyer");
     boris.book.delete(Kind::Contact, theirs).unwrap();
     done(server.sync(&anna));
     done(server.sync(&boris));

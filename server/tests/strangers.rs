@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use common::stranger::{Stranger, bearer, hello};
 use common::{Server, ask_without_reading, code, contact, done, now, path_of};
-use roadbook_core::sync::wire::{self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenResponse};
+use roadbook_core::sync::wire::{
+    self, HelloRequest, JoinRequest, JoinResponse, MAX_REQUEST, SyncRequest, TokenRequest, TokenResponse,
+};
 use roadbook_core::sync::{End, Event, RejoinReason, Session, Step};
 use roadbook_server::admin;
 use roadbook_server::serve::Door;
@@ -236,6 +238,18 @@ fn what_is_too_large_is_not_read() {
     assert_eq!(code(&server.exchange(head.as_bytes(), &body)), "too_large");
     // Somebody who is not known may send much less.
     assert_eq!(code(&server.post("/v1/hello", None, &vec![0; 20_000])), "too_large");
+    // Nor may it unfold to much: the same words are read where they are few.
+    let version = |length: usize| {
+        let hello = HelloRequest { protocol_min: 99, protocol_max: 99, app_version: "9".repeat(length) };
+        code(&server.post("/v1/hello", None, &wire::encode(&hello).unwrap()))
+    };
+    assert_eq!((version(9).as_str(), version(100_000).as_str()), ("upgrade_required", "malformed"));
+    let (greeting, stranger) = (hello(&server), Stranger(SigningKey::from_bytes(&[1; 32])));
+    let join: JoinRequest = wire::decode(&stranger.join_request(&greeting, "x")).unwrap();
+    let join = JoinRequest { device_name: "9".repeat(100_000), ..join };
+    assert_eq!(code(&server.post("/v1/join", None, &wire::encode(&join).unwrap())), "malformed");
+    let token = TokenRequest { device: vec![9; 16], nonce: vec![9; 100_000], signature: vec![9; 64] };
+    assert_eq!(code(&server.post("/v1/token", None, &wire::encode(&token).unwrap())), "malformed");
     // Small on the wire, large unfolded; and more groups than a request may have.
     let mut bomb = SyncRequest { cursor: vec![0; 9 << 20], ..SyncRequest::default() };
     assert_eq!(server.sync_raw(&authorization, &bomb), Err("malformed".into()));

@@ -75,13 +75,9 @@ fn two_people_who_edit_different_fields_both_keep_theirs() {
 #[test]
 fn a_disagreement_shows_both_values_with_their_authors_until_one_settles_it() {
     let (world, mut relay, anna, boris) = pair();
-    let deal = known_to_both(&mut relay, &anna, &boris);
-    edit(&anna.book, deal.id, |form| form.title = "Pumps for Elkin".into());
-    world.pass(60_000);
-    edit(&boris.book, deal.id, |form| form.title = "Pumps and valves".into());
-    meet(&mut relay, &[&anna, &boris]);
+    let id = disputed(&world, &mut relay, &anna, &boris);
     for (device, me, other) in [(&anna, "Pumps for Elkin", "Boris"), (&boris, "Pumps and valves", "Anna")] {
-        let conflicts = device.book.conflicts(deal.id.0).unwrap();
+        let conflicts = device.book.conflicts(id.0).unwrap();
         assert_eq!(conflicts.len(), 1);
         let values = &conflicts[0].values;
         assert_eq!(values.iter().map(|value| value.text.as_str()).collect::<Vec<_>>(), ["Pumps and valves", "Pumps for Elkin"]);
@@ -89,12 +85,91 @@ fn a_disagreement_shows_both_values_with_their_authors_until_one_settles_it() {
         assert!(values.iter().any(|value| value.author.own && value.text == me));
         assert!(values.iter().any(|value| value.author.name == other));
     }
-    let conflict = &boris.book.conflicts(deal.id.0).unwrap()[0];
+    let conflict = &boris.book.conflicts(id.0).unwrap()[0];
     boris.book.settle(&conflict.id, &conflict.values[1].id).unwrap();
     meet(&mut relay, &[&boris, &anna]);
     for device in [&anna, &boris] {
-        assert!(device.book.conflicts(deal.id.0).unwrap().is_empty());
-        assert_eq!(device.book.get::<Deal>(deal.id.0).unwrap().title, "Pumps for Elkin");
+        assert!(device.book.conflicts(id.0).unwrap().is_empty());
+        assert_eq!(device.book.get::<Deal>(id.0).unwrap().title, "Pumps for Elkin");
+    }
+}
+
+/// A deal on whose title Anna and Boris disagree; what Boris wrote is shown.
+fn disputed(world: &World, relay: &mut Relay, anna: &Device, boris: &Device) -> DealId {
+    let id = known_to_both(relay, anna, boris).id;
+    edit(&anna.book, id, |form| form.title = "Pumps for Elkin".into());
+    world.pass(60_000);
+    edit(&boris.book, id, |form| form.title = "Pumps and valves".into());
+    meet(relay, &[anna, boris]);
+    id
+}
+
+#[test]
+fn a_decision_ends_no_value_that_came_after_the_look() {
+    let (world, mut relay, anna, boris) = pair();
+    let id = disputed(&world, &mut relay, &anna, &boris);
+    let mut stale: Deal = boris.book.get(id.0).unwrap();
+    let conflict = anna.book.conflicts(id.0).unwrap().remove(0);
+    stale.title = "Hoses".into();
+    edit(&anna.book, id, |form| form.title = "Valves".into());
+    boris.book.save(&stale).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    for value in &conflict.values {
+        let Err(roadbook_core::Error::Invalid(problems)) = anna.book.settle(&conflict.id, &value.id) else { panic!("settled") };
+        assert_eq!((problems[0].field.as_str(), &problems[0].code), ("conflict", &ProblemCode::Gone));
+    }
+    let mut texts: Vec<String> = anna.book.conflicts(id.0).unwrap()[0].values.iter().map(|value| value.text.clone()).collect();
+    texts.sort();
+    assert_eq!(texts, ["Hoses", "Valves"]);
+}
+
+#[test]
+fn a_decision_for_the_value_that_is_shown_is_an_edit_like_others() {
+    let (world, mut relay, anna, boris) = pair();
+    let id = disputed(&world, &mut relay, &anna, &boris);
+    let settle = || {
+        let conflict = anna.book.conflicts(id.0).unwrap().remove(0);
+        assert!(conflict.values[0].shown);
+        anna.book.settle(&conflict.id, &conflict.values[0].id).unwrap();
+    };
+    settle();
+    let last = anna.book.history(id.0).unwrap().pop().unwrap();
+    assert_eq!((last.kind.as_str(), last.changes[0].after.as_deref()), ("settle", Some("Pumps and valves")));
+    // Refused, it says what it wanted, and can be made again.
+    relay.policy = Some(Box::new(|_| Some("forbidden")));
+    relay.sync_book(&anna.book);
+    relay.policy = None;
+    let refusal = anna.book.refusals().unwrap().remove(0);
+    assert_eq!((refusal.changes[0].after.as_deref(), refusal.can_retry), (Some("Pumps and valves"), true));
+    assert_eq!(anna.book.conflicts(id.0).unwrap().len(), 1);
+    anna.book.retry(&refusal.id).unwrap();
+    assert_eq!(anna.book.conflicts(id.0).unwrap(), []);
+    // From a copied store it is sent again under its new name.
+    let first = std::cell::Cell::new(true);
+    relay.policy = Some(Box::new(move |_| first.replace(false).then_some("foreign_actor")));
+    meet(&mut relay, &[&anna, &boris]);
+    for device in [&anna, &boris] {
+        assert_eq!(device.book.conflicts(id.0).unwrap(), []);
+        assert_eq!(device.book.get::<Deal>(id.0).unwrap().title, "Pumps and valves");
+    }
+    assert_eq!(anna.book.status().unwrap().state_hash, boris.book.status().unwrap().state_hash);
+}
+
+#[test]
+fn a_long_text_pasted_into_a_stale_form_stands_once() {
+    let (_, mut relay, anna, boris) = pair();
+    let deal = known_to_both(&mut relay, &anna, &boris);
+    let mut stale: Deal = anna.book.get(deal.id.0).unwrap();
+    edit(&boris.book, deal.id, |form| form.notes = "Boris was here.".into());
+    meet(&mut relay, &[&boris, &anna]);
+    let long: String = (0..4_000).map(|n| format!("word{n:04} ")).collect();
+    stale.notes.clone_from(&long);
+    anna.book.save(&stale).unwrap();
+    meet(&mut relay, &[&anna, &boris]);
+    for device in [&anna, &boris] {
+        let notes = device.book.get::<Deal>(deal.id.0).unwrap().notes;
+        assert!(notes.contains("Boris was here."));
+        assert_eq!(notes.replace("Boris was here.", ""), long);
     }
 }
 

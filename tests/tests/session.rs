@@ -124,6 +124,17 @@ fn an_ended_token_is_asked_for_again_first() {
 }
 
 #[test]
+fn however_long_a_server_wants_to_be_left_alone_it_is() {
+    let (_, _, device) = joined();
+    let (mut session, step) = start(&device.book);
+    sent(step);
+    let error = ErrorResponse { code: "later".into(), message: String::new(), retry_after_s: Some(u32::MAX) };
+    let answer = Response { status: 503, content_type: Some(CONTENT_TYPE.into()), body: wire::encode(&error).unwrap() };
+    let end = ended(session.next(Event::Answered(answer)).unwrap());
+    assert!(matches!(end, End::Wait { reason: WaitReason::Server, after_ms: u32::MAX, .. }), "{end:?}");
+}
+
+#[test]
 fn a_token_that_the_server_forgot_is_asked_for_once() {
     let (_, mut relay, device) = joined();
     relay.fail_next = Some(ErrorCode::TokenExpired);

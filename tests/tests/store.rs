@@ -490,6 +490,34 @@ fn lists_page_by_key_and_filter_by_what_reps_ask_for() {
 }
 
 #[test]
+fn lists_begin_with_what_was_changed_last_or_is_due_first() {
+    let world = World::new(32);
+    let device = Device::new(&world);
+    let book = &device.book;
+    for (name, date) in [("a", Some("2026-12-09")), ("b", None), ("c", Some("2026-12-02"))] {
+        let close_date = date.map(|date| date.parse().unwrap());
+        book.save(&Deal { id: book.new_id().into(), title: name.into(), close_date, ..Deal::default() }).unwrap();
+        let due = close_date.map(|date| Due::Date { date });
+        book.save(&TaskItem { id: book.new_id().into(), title: name.into(), due, ..TaskItem::default() }).unwrap();
+        book.save(&Contact { id: book.new_id().into(), family_name: name.into(), ..Contact::default() }).unwrap();
+        world.pass(1_000);
+    }
+    let deals = |sort| book.deals(&DealFilter::default(), sort, None, 9).unwrap().items.into_iter().map(|row| row.title);
+    let tasks = |sort| book.tasks(&TaskFilter::default(), sort, None, 9).unwrap().items.into_iter().map(|row| row.title);
+    let contacts = |sort| {
+        let rows = book.contacts(&ContactFilter::default(), sort, None, 9).unwrap().items;
+        rows.into_iter().map(|row| row.family_name)
+    };
+    assert_eq!(deals(DealSort::CloseDate).collect::<String>(), "cab", "what has no date comes last");
+    assert_eq!(tasks(TaskSort::Due).collect::<String>(), "cab");
+    for names in [deals(DealSort::Recent).collect::<String>(), tasks(TaskSort::Recent).collect()] {
+        assert_eq!(names, "cba");
+    }
+    assert_eq!(contacts(ContactSort::Recent).collect::<String>(), "cba");
+    assert_eq!(contacts(ContactSort::Name).collect::<String>(), "abc");
+}
+
+#[test]
 fn a_restored_or_copied_store_writes_as_another_actor() {
     let world = World::new(14);
     let device = Device::new(&world);

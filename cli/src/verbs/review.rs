@@ -328,7 +328,7 @@ fn reason(code: &str) -> String {
 fn cannot_retry(error: Error, id: &str) -> Failure {
     match &error {
         Error::Invalid(problems)
-            if problems.iter().any(|problem| problem.field == "refusal" && problem.code == ProblemCode::Format) =>
+            if problems.iter().any(|problem| problem.field == "refusal" && problem.code == ProblemCode::Gone) =>
         {
             Failure::new(
                 "nothing_to_retry",

@@ -1,11 +1,12 @@
 //! Disagreements: both values, both authors, both times, settled by one call.
 
 use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
 
 use super::Book;
 use super::people::Author;
 use super::save::open_for_reading;
-use crate::document::{Code, Context, Document};
+use crate::document::{Candidate, Code, Context, Document, KeyEdit};
 use crate::error::{Error, ProblemCode, Result};
 use crate::id::RecordId;
 use crate::record::{FieldId, Kind};
@@ -27,7 +28,7 @@ pub struct Conflict {
 /// One of the values of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConflictValue {
-    /// Names the value for [`Book::settle`].
+    /// Names the value for [`Book::settle`], among those that it was shown with.
     pub id: String,
     /// What people read.
     pub text: String,
@@ -57,9 +58,10 @@ pub(super) fn of_document(
         let field_id = FieldId::from_key(&key);
         let Some(field) = kind.definition().field(field_id.field()) else { continue };
         let mut values = Vec::new();
-        for (at, candidate) in document.candidates(field, field_id.entry(), None).into_iter().enumerate() {
+        let candidates = document.candidates(field, field_id.entry(), None);
+        for (at, candidate) in candidates.iter().enumerate() {
             values.push(ConflictValue {
-                id: candidate.change.to_string(),
+                id: name_among(&candidates, candidate),
                 text: field.display(field_id.entry(), &candidate.scalar),
                 author: Author::of(conn, candidate.actor)?,
                 at_ms: candidate.at_ms,
@@ -71,6 +73,16 @@ pub(super) fn of_document(
         conflicts.push(Conflict { id: format!("{record}/{key}"), record, field: field_id, values });
     }
     Ok(conflicts)
+}
+
+/// The name of a value among others. With another one beside them it is another name: a decision is about what was shown,
+/// and must not end what nobody has seen.
+fn name_among(candidates: &[Candidate], value: &Candidate) -> String {
+    let mut others: Vec<_> = candidates.iter().map(|candidate| candidate.change).collect();
+    others.sort();
+    let mut name = Sha256::new();
+    std::iter::once(value.change).chain(others).for_each(|change| name.update(change.0));
+    data_encoding::HEXLOWER.encode(name.finalize().get(..16).unwrap_or_default())
 }
 
 impl Book {
@@ -105,22 +117,20 @@ impl Book {
     /// Settles a conflict: the chosen value becomes the only one, on every device after sync.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is no such conflict or value (it may have been settled meanwhile).
+    /// [`Error::Invalid`] where there is no such conflict or value: it may have been settled meanwhile, or another value may
+    /// have come beside those that were shown.
     pub fn settle(&self, conflict: &str, value: &str) -> Result<()> {
-        let gone = || Error::invalid("conflict", ProblemCode::Format);
+        let gone = || Error::invalid("conflict", ProblemCode::Gone);
         let (record, key) = conflict.split_once('/').ok_or_else(gone)?;
         let record: RecordLink = record.parse().map_err(|_| gone())?;
         let field_id = FieldId::from_key(key);
-        let definition = record.kind.definition();
-        let field = definition.field(field_id.field()).ok_or_else(gone)?;
+        let field = record.kind.definition().field(field_id.field()).ok_or_else(gone)?;
         self.write(|tx| {
             let (stored, mut document) = tx.open_doc(record.id)?.ok_or_else(|| Error::not_found(record.kind, record.id))?;
             let before = document.read(None).values;
-            let candidates = document.candidates(field, field_id.entry(), None);
-            if candidates.len() < 2 {
-                return Err(gone());
-            }
-            let chosen = candidates.iter().find(|candidate| candidate.change.to_string() == value).ok_or_else(gone)?;
+            let mut candidates = document.candidates(field, field_id.entry(), None);
+            let chosen = candidates.iter().position(|candidate| name_among(&candidates, candidate) == value);
+            let chosen = chosen.filter(|_| candidates.len() > 1).map(|at| candidates.swap_remove(at)).ok_or_else(gone)?;
             let message = tx.message(Code::settle(), Code::typed());
             let own = |_| true;
             let heads = document.heads();
@@ -132,8 +142,8 @@ impl Book {
                 message: &message,
                 at_ms: tx.now().ms,
             };
-            let written = document.settle(key, &chosen.scalar, &context)?;
-            tx.keep_done(record.id, stored.generation, &document, Some(&before), &message, written.as_slice())
+            let written = document.write(vec![KeyEdit::Settle { key: key.to_owned(), scalar: chosen.scalar }], &context)?;
+            tx.keep_done(record.id, stored.generation, &document, Some(&before), &message, &written)
         })
     }
 }

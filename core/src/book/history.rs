@@ -3,7 +3,7 @@
 use super::Book;
 use super::people::Author;
 use super::save::open_for_reading;
-use crate::document::{ActionId, Document, KeyEdit, difference};
+use crate::document::{ActionId, Document, KeyEdit};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::{Definition, FieldId, Values};
@@ -59,7 +59,7 @@ impl Book {
                     source,
                     at_ms: change.at_ms,
                     author: Author::of(conn, change.actor)?,
-                    changes: field_changes(&document, &before, &after),
+                    changes: field_changes(&document, document.edits_of(&change), &before, &after),
                 });
             }
             Ok(entries)
@@ -67,7 +67,7 @@ impl Book {
     }
 }
 
-fn field_changes(document: &Document, before: &Values, after: &Values) -> Vec<FieldChange> {
+fn field_changes(document: &Document, edits: Vec<KeyEdit>, before: &Values, after: &Values) -> Vec<FieldChange> {
     let change = |edit: KeyEdit| {
         let field = FieldId::from_key(edit.key());
         FieldChange {
@@ -76,7 +76,7 @@ fn field_changes(document: &Document, before: &Values, after: &Values) -> Vec<Fi
             field,
         }
     };
-    difference(before, after).into_iter().map(change).collect()
+    edits.into_iter().map(change).collect()
 }
 
 fn shown(definition: &Definition, values: &Values, id: &FieldId) -> Option<String> {

@@ -9,9 +9,7 @@ use rusqlite::{Connection, params};
 use super::Book;
 use super::history::FieldChange;
 use super::identity::is_own;
-use crate::document::{
-    ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, Rewritten, difference, open_envelope,
-};
+use crate::document::{ActionId, ChangeEntry, ChangeHash, Code, Context, Document, KeyEdit, Message, Rewritten, open_envelope};
 use crate::error::{Error, ProblemCode, Result};
 use crate::fault::{Plant, planted};
 use crate::gate::{Limits, scan_change};
@@ -75,7 +73,7 @@ impl Book {
                 let Some(kind) = Kind::from_code(first.kind) else { continue };
                 let mut changes = Vec::new();
                 let wanted = with_refused(conn, &items)?;
-                let edits = wanted.iter().flat_map(|(with, changes)| changes.iter().flat_map(|change| edits_of(with, change)));
+                let edits = wanted.iter().flat_map(|(with, changes)| changes.iter().flat_map(|change| with.edits_of(change)));
                 for edit in edits {
                     let field = FieldId::from_key(edit.key());
                     let shown =
@@ -150,12 +148,12 @@ fn again(conn: &Connection, first: &OutboxItem, wanted: Option<(Document, Vec<Ch
     if here.is_some_and(|stored| stored.kind != first.kind) {
         return Ok(None);
     }
-    let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !edits_of(with, change).is_empty());
+    let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !with.edits_of(change).is_empty());
     Ok(wanted.filter(|(with, changes)| has_edits(with, changes)).map(|(with, changes)| Again::Write(Box::new(with), changes)))
 }
 
 fn gone() -> Error {
-    Error::invalid("refusal", ProblemCode::Format)
+    Error::invalid("refusal", ProblemCode::Gone)
 }
 
 /// The refused changes, those of one group and record together, oldest first.
@@ -171,12 +169,6 @@ fn refused(conn: &Connection) -> Result<Vec<Vec<OutboxItem>>> {
         }
     }
     Ok(together)
-}
-
-/// What a change wanted, on what it was written on.
-fn edits_of(document: &Document, change: &ChangeEntry) -> Vec<KeyEdit> {
-    let (before, after) = document.around(change);
-    difference(&before, &after)
 }
 
 /// A record with the refused changes of `items` in it, and those that they were written on. Nothing where their bytes fit
@@ -222,7 +214,7 @@ fn with_refused(conn: &Connection, items: &[OutboxItem]) -> Result<Option<(Docum
 fn taken_out(from: &Document, change: &ChangeEntry, target: &Document, again: &Rewritten) -> Fallen {
     let base = from.ancestors_in(&change.deps, target, again);
     let there = target.read(Some(&base)).values;
-    let mut edits = edits_of(from, change);
+    let mut edits = from.edits_of(change);
     for edit in &mut edits {
         if let KeyEdit::Text { key, from, to } = edit
             && let Some(crate::record::FieldValue::Text(text)) = there.get(key)

@@ -3,7 +3,7 @@
 use automerge::ChangeHash;
 
 use super::{Actor, Document, KeyEdit, Message};
-use crate::record::{FieldValue, Values};
+use crate::record::{FieldId, FieldValue, Values};
 use crate::value::Scalar;
 
 /// One change of a document.
@@ -39,6 +39,23 @@ impl Document {
     /// The values before and after a change, on its own branch.
     pub fn around(&self, entry: &ChangeEntry) -> (Values, Values) {
         (self.read(Some(&entry.deps)).values, self.read(Some(&[entry.hash])).values)
+    }
+
+    /// What a change wanted: what it made of the record that it was written on, and which disagreements it ended.
+    pub fn edits_of(&self, entry: &ChangeEntry) -> Vec<KeyEdit> {
+        let (before, after) = (self.read(Some(&entry.deps)), self.read(Some(&[entry.hash])));
+        let mut edits = difference(&before.values, &after.values);
+        for key in before.disputed.into_iter().filter(|key| !after.disputed.contains(key)) {
+            let id = FieldId::from_key(&key);
+            let field = self.definition().field(id.field());
+            let left = field.and_then(|field| self.candidates(field, id.entry(), Some(&[entry.hash])).into_iter().next());
+            // Without one, it was removed.
+            if let Some(left) = left {
+                edits.retain(|edit| edit.key() != key);
+                edits.push(KeyEdit::Settle { key, scalar: left.scalar });
+            }
+        }
+        edits
     }
 
     /// The time of the last change; 0 where there is none.

@@ -29,6 +29,13 @@ pub enum KeyEdit {
         /// The new value.
         scalar: Scalar,
     },
+    /// Makes a value the only one where several stand, also the one that is shown already.
+    Settle {
+        /// The key in the document.
+        key: String,
+        /// The value that stays.
+        scalar: Scalar,
+    },
     /// Removes an entry or a member.
     Remove {
         /// The key in the document.
@@ -49,14 +56,14 @@ impl KeyEdit {
     /// The key that it touches.
     pub fn key(&self) -> &str {
         match self {
-            Self::Put { key, .. } | Self::Remove { key } | Self::Text { key, .. } => key,
+            Self::Put { key, .. } | Self::Settle { key, .. } | Self::Remove { key } | Self::Text { key, .. } => key,
         }
     }
 
     /// What the key is to hold; `None` for nothing.
     pub fn wanted(&self) -> Option<Scalar> {
         match self {
-            Self::Put { scalar, .. } => Some(scalar.clone()),
+            Self::Put { scalar, .. } | Self::Settle { scalar, .. } => Some(scalar.clone()),
             Self::Remove { .. } => None,
             Self::Text { to, .. } => Some(Scalar::Str(to.clone())),
         }
@@ -140,11 +147,11 @@ impl Document {
     fn holds(&self, edit: &KeyEdit) -> bool {
         let id = FieldId::from_key(edit.key());
         let Some(field) = self.definition.field(id.field()) else { return false };
+        let candidates = self.candidates(field, id.entry(), None);
         match edit {
-            KeyEdit::Put { scalar, .. } => {
-                self.candidates(field, id.entry(), None).first().is_some_and(|shown| shown.scalar == *scalar)
-            }
-            KeyEdit::Remove { .. } => self.candidates(field, id.entry(), None).is_empty(),
+            KeyEdit::Put { scalar, .. } => candidates.first().is_some_and(|shown| shown.scalar == *scalar),
+            KeyEdit::Settle { scalar, .. } => matches!(&*candidates, [only] if only.scalar == *scalar),
+            KeyEdit::Remove { .. } => candidates.is_empty(),
             KeyEdit::Text { from, to, .. } => from == to,
         }
     }
@@ -280,6 +287,11 @@ impl Document {
                     let value = merged_with_unknown(&tx, definition, key, scalar);
                     tx.put(ROOT, key.as_str(), automerge_scalar(&value))?;
                 }
+                // Also the value that is shown is written anew: its time is that of the decision.
+                KeyEdit::Settle { key, scalar } => {
+                    tx.delete(ROOT, key.as_str())?;
+                    tx.put(ROOT, key.as_str(), automerge_scalar(scalar))?;
+                }
                 KeyEdit::Remove { key } => tx.delete(ROOT, key.as_str())?,
                 KeyEdit::Text { to, .. } => {
                     let object = text.ok_or_else(|| Error::Internal(format!("{} has no text", edit.key())))?;
@@ -292,18 +304,6 @@ impl Document {
         }
         let hash = tx_commit(tx, context);
         self.finish(hash, edits)
-    }
-
-    /// Makes one of the concurrent values the only one: delete and put in one change, so that the value's time is that
-    /// of the decision.
-    pub(crate) fn settle(&mut self, key: &str, scalar: &Scalar, context: &Context<'_>) -> Result<Option<Written>> {
-        self.am.set_actor(context.actor.automerge());
-        let mut tx = self.am.transaction();
-        tx.delete(ROOT, key)?;
-        tx.put(ROOT, key, automerge_scalar(scalar))?;
-        let edit = KeyEdit::Put { key: key.to_owned(), scalar: scalar.clone() };
-        let hash = tx_commit(tx, context);
-        self.finish(hash, &[edit])
     }
 
     fn finish(&self, hash: Option<ChangeHash>, edits: &[KeyEdit]) -> Result<Option<Written>> {

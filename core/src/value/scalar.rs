@@ -143,3 +143,24 @@ pub(crate) fn carry_unknown(old: &Scalar, old_rewritten: &Scalar, new: &Scalar) 
     }
     if merged.len() == before { new.clone() } else { json(&merged) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_release_put_into_a_value_stays_under_an_edit_and_goes_with_its_old_parts() {
+        let text = |json: &str| Scalar::Str(json.to_owned());
+        let old = text(r#"{"kind":"email","value":"a@x.org","label":"work","verified":true}"#);
+        let known = text(r#"{"kind":"email","value":"a@x.org","label":"work"}"#);
+        let without_label = text(r#"{"kind":"email","value":"b@x.org"}"#);
+        assert_eq!(
+            carry_unknown(&old, &known, &without_label),
+            text(r#"{"kind":"email","value":"b@x.org","verified":true}"#),
+            "what is known and was cleared does not come back"
+        );
+        assert_eq!(carry_unknown(&known, &known, &without_label), without_label);
+        assert_eq!(carry_unknown(&Scalar::Null, &Scalar::Null, &without_label), without_label);
+        assert_eq!(carry_unknown(&old, &known, &Scalar::Null), Scalar::Null);
+    }
+}
