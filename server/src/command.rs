@@ -287,8 +287,7 @@ impl Command {
 
 /// The log goes to the error stream, so that the output stays what scripts read.
 fn start_log(filter: &str, as_json: bool) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|error| Error::Internal(format!("the log filter is wrong: {error}")))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| Error::Log(error.to_string()))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // What stops may have been looking at a record: the log says where, not at what.
     std::panic::set_hook(Box::new(|panic| {

@@ -65,13 +65,16 @@ pub enum Error {
         why: String,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; is another server running there?")]
+    #[error("cannot listen on {address}: {source}{}", way_to_listen(.source))]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
         /// The cause.
         source: std::io::Error,
     },
+    /// What to log is written wrong.
+    #[error("--log: {0}; write a level (error, warn, info, debug), or module=level, separated by commas")]
+    Log(String),
     /// A file is there that nobody asked to replace.
     #[error("{} is there already; choose another name, or replace it with --force", .0.display())]
     FileExists(PathBuf),
@@ -180,5 +183,17 @@ impl From<rusqlite::Error> for Error {
 impl From<roadbook_core::Error> for Error {
     fn from(error: roadbook_core::Error) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+/// What keeps a server from an address, as far as that can be told.
+fn way_to_listen(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => "; another server is running there",
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for root: choose another one, or let the service manager give the right to it"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "; that is no address of this machine",
+        _ => "",
     }
 }

@@ -92,6 +92,26 @@ fn whichever_page_of_a_book_is_lost_a_rescue_and_a_sync_bring_everything_back() 
 }
 
 #[test]
+fn a_rescue_that_is_interrupted_leaves_the_new_book_empty_and_is_begun_again() {
+    let world = World::new(3);
+    let device = Device::new(&world);
+    for n in 0..3 {
+        deal(&device, &format!("Deal {n}"));
+    }
+    let other = Device::new(&world);
+    let rescued = &other.book;
+    // The last thing that is copied finds no place.
+    let meddler = "CREATE TRIGGER meddler BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'no'); END";
+    let raw = other.raw();
+    raw.execute_batch(meddler).unwrap();
+    assert!(device.book.rescue(rescued).is_err());
+    assert_eq!((rescued.status().unwrap().records, rescued.status().unwrap().pending_changes), (0, 0));
+    raw.execute_batch("DROP TRIGGER meddler").unwrap();
+    assert_eq!(device.book.rescue(rescued).unwrap().records, 3);
+    assert_eq!(rescued.status().unwrap().pending_changes, 3);
+}
+
+#[test]
 fn a_book_without_damage_is_rescued_as_it_is_and_only_into_an_empty_one() {
     let world = World::new(2);
     let device = Device::new(&world);

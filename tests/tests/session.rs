@@ -261,6 +261,17 @@ fn another_server_that_is_joined_gets_no_token_and_no_edit_whatever_it_answers()
     }
 }
 
+#[test]
+fn a_book_of_one_server_joins_no_other_one() {
+    let (_, _, device) = joined();
+    let mut session = Session::join(&device.book, "http://relay2/", "code", "Anna's phone").unwrap();
+    session.start().unwrap();
+    let hello = HelloResponse { server_id: vec![9; 16], protocol: 1, time_ms: 0, nonce: vec![1] };
+    let response = Response { status: 200, content_type: Some(CONTENT_TYPE.into()), body: wire::encode(&hello).unwrap() };
+    assert!(matches!(session.next(Event::Answered(response)), Err(Error::OtherWorkspace)), "the code is not sent");
+    assert_eq!(device.book.status().unwrap().server.as_deref(), Some("http://relay"));
+}
+
 /// Syncs with answers that `change` makes of those that a server would give; the end, and how many requests it took.
 fn synced_with(relay: &mut Relay, device: &Device, change: impl Fn(&wire::SyncRequest, &mut wire::SyncResponse)) -> (End, u32) {
     let (mut session, mut step) = start(&device.book);

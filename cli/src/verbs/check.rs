@@ -10,7 +10,7 @@ use super::Run;
 use crate::failure::{ATTENTION, Failure, OK, Outcome, PARTLY};
 use crate::say::{count, line};
 use crate::show::headline;
-use crate::store::{Location, START_ANEW};
+use crate::store::{Location, START_ANEW, StoreError};
 
 fn json_of(finding: &Finding) -> Value {
     match finding {
@@ -20,10 +20,18 @@ fn json_of(finding: &Finding) -> Value {
     }
 }
 
+/// How a record comes back that cannot be opened.
+pub(super) fn way_back(book: &Book) -> &'static str {
+    match book.account() {
+        Ok(None) => "this book has joined no workspace that could have it: only a copy of the folder brings it back",
+        _ => "the next sync fetches it again",
+    }
+}
+
 fn text_of(book: &Book, finding: &Finding) -> String {
     match finding {
         Finding::File { fault: said } => format!("The file is damaged: {}. Copy the folder before anything else.", line(said)),
-        Finding::Unreadable { id } => format!("The record {id} cannot be opened; the next sync fetches it again."),
+        Finding::Unreadable { id } => format!("The record {id} cannot be opened; {}.", way_back(book)),
         Finding::RowDiffers { id } => format!("The lists show {} otherwise than its record says.", headline(book, *id)),
     }
 }
@@ -104,12 +112,22 @@ fn missing(table: &str) -> Option<&'static str> {
 pub(super) fn rescue(run: &Run<'_>, folder: PathBuf) -> Outcome<u8> {
     let book = run.open()?;
     let place = Location::new(Some(folder), None)?;
-    let (fresh, is_new) = place.create()?;
+    let (fresh, made) = match place.create() {
+        // A book that holds nothing is what a rescue leaves that was killed.
+        Err(StoreError::Exists { .. }) => (place.open()?, None),
+        created => created.map(|(fresh, is_new)| (fresh, Some(is_new)))?,
+    };
     let report = match book.rescue(&fresh) {
         Ok(report) => report,
+        Err(Error::BookExists) => {
+            let text = format!("There is a book with records in {} already; name a folder that holds none.", place.dir.display());
+            return Err(Failure::new("book_exists", text));
+        }
         Err(error) => {
             drop(fresh);
-            place.unmake(is_new);
+            if let Some(is_new) = made {
+                place.unmake(is_new);
+            }
             let Error::Corrupt(fault) = error else { return Err(error.into()) };
             let text = format!("Nothing can be rescued of this book ({}). Keep it and its key, and {START_ANEW}.", line(&fault));
             return Err(Failure::new("corrupt", text));

@@ -8,6 +8,7 @@ use roadbook_core::{Book, Error, ProblemCode};
 use serde_json::{Value, json};
 
 use super::Run;
+use super::check::way_back;
 use crate::args::RefusalVerb;
 use crate::failure::{Failure, Outcome};
 use crate::say::{People, count, line, time, width};
@@ -115,7 +116,7 @@ pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
     }
     for link in &unreadable {
         let name = headline(&book, link.id);
-        run.say.remark(&format!("The {} {name} cannot be opened; the next sync fetches it again.", link.kind));
+        run.say.remark(&format!("The {} {name} cannot be opened; {}.", link.kind, way_back(&book)));
     }
     let people = People::of(&book)?;
     run.say.answer(

@@ -1,6 +1,7 @@
 //! Joining a workspace, syncing, and how this device stands.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use roadbook_core::sync::{End, RejoinReason, Report, Session, WaitReason, addres
 use roadbook_core::{Book, Error};
 use serde_json::{Value, json};
 
+use super::check::way_back;
 use super::{Run, start};
 use crate::failure::{Failure, FieldProblem, Outcome};
 use crate::http::{Trip, drive};
@@ -42,6 +44,15 @@ pub(super) fn code(run: &Run<'_>, typed: Option<String>, file: Option<PathBuf>) 
     Ok(text.trim().to_owned())
 }
 
+/// Whether records would pass a network as they are.
+fn is_open_to_readers(url: &str) -> bool {
+    let Some(rest) = url.trim().strip_prefix("http://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_here = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ![host, without_port].iter().any(|host| is_here(host.trim_start_matches('[').trim_end_matches(']')))
+}
+
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
     let wrong = |field: &str, message: String| Failure::invalid(vec![FieldProblem::format(field, message)]);
     // Before a book is made for an address that cannot be one, or with authorities that cannot be read.
@@ -49,6 +60,10 @@ pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String
         return Err(wrong("url", format!("“{}” is no address of a server (one looks like https://crm.example)", line(url))));
     }
     let client = run.client()?;
+    if is_open_to_readers(url) {
+        run.say
+            .remark("This address is not encrypted: whoever is between here and the server can read your records. https:// is.");
+    }
     let region = start::region(typed)?;
     let (book, made) = match run.at.open() {
         Err(StoreError::NoBook { .. }) => {
@@ -139,7 +154,7 @@ fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool, un
                 format!("The server speaks a protocol of another release: update Roadbook; {kept}."),
             );
         }
-        End::Wait { reason, .. } => {
+        End::Wait { reason, after_ms, .. } => {
             let trouble = trip.trouble.as_ref().map(|trouble| format!(" ({})", line(trouble))).unwrap_or_default();
             return match reason {
                 WaitReason::Offline => fail("offline", format!("No connection to {server}{trouble}; {kept}.")),
@@ -149,11 +164,18 @@ fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool, un
                         "Something else than your Roadbook server answers at {server}: check the address and the network; {kept}."
                     ),
                 ),
-                WaitReason::Server => fail("server", format!("The server at {server} is busy or failed; {kept}.")),
+                // A minute after many wrong codes, else what the server asks for.
+                WaitReason::Server => fail(
+                    "server",
+                    format!(
+                        "The server at {server} is busy, failed, or wants to be left alone for {}; {kept}.",
+                        count(u64::from(after_ms.div_ceil(1000)), "second", "seconds")
+                    ),
+                ),
                 WaitReason::Held => fail(
                     "held",
                     format!(
-                        "{} for others' edits that the server does not have yet; they are kept and will be sent again.",
+                        "{} for others' edits that the server does not have yet, or for a record that it cannot open; they are kept and will be sent again. If they still wait when your colleagues have synced, ask the administrator to run `roadbook-server doctor`.",
                         count(report.held, "edit waits", "edits wait")
                     ),
                 ),
@@ -171,7 +193,7 @@ fn tell(run: &Run<'_>, book: &Book, server: &str, trip: &Trip, joining: bool, un
                 ),
                 RejoinReason::Unknown => fail(
                     "unknown_device",
-                    "The server does not know this device; a copied book counts as a new one. Your records and edits are kept here; join again with a new invitation.".into(),
+                    "The server does not know this device: it was put back from an older backup, or this book is a copy, which counts as a new device. Your records and edits are kept here; join again with a new invitation.".into(),
                 ),
                 RejoinReason::Invitation => {
                     fail("invitation", "The invitation is unknown, used or has ended; ask the administrator for a new one.".into())
@@ -284,7 +306,7 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
             }
             if status.unreadable > 0 {
                 let records = count(status.unreadable, "record cannot", "records cannot");
-                writeln!(out, "{records} be opened and will be fetched again with the next sync.")?;
+                writeln!(out, "{records} be opened; {}.", way_back(&book))?;
             }
             Ok(())
         },

@@ -49,39 +49,39 @@ impl Book {
     /// # Errors
     /// Those of the store; nothing is changed then.
     pub fn rebuild(&self) -> Result<RebuildReport> {
-        self.write(|tx| {
-            let mut report = RebuildReport::default();
-            tx.sql.execute_batch(
-                "INSERT INTO search(search) VALUES ('delete-all'); INSERT INTO phone(phone) VALUES ('delete-all');",
-            )?;
-            for kind in Kind::ALL {
-                // Rows of no record.
-                let table = kind.definition().table;
-                tx.sql
-                    .execute(&format!("DELETE FROM {table} WHERE n NOT IN (SELECT n FROM doc WHERE kind = ?1)"), [kind.code()])?;
-            }
-            let mut after = 0;
-            loop {
-                let batch = StoredDoc::after(tx.sql, after, BATCH)?;
-                let Some(last) = batch.last() else { return Ok(report) };
-                after = last.n;
-                for stored in &batch {
-                    self.check_open()?;
-                    match stored.open() {
-                        // Nothing is derived from a record of an unknown kind.
-                        _ if stored.known_kind().is_none() => {}
-                        Ok(document) => {
-                            tx.rederive(stored, &document)?;
-                            report.records += 1;
-                        }
-                        Err(_) => {
-                            tx.mark_unreadable(stored.id)?;
-                            report.unreadable.push(stored.id);
-                        }
+        self.write(|tx| self.rederive_all(tx))
+    }
+
+    pub(super) fn rederive_all(&self, tx: &mut Tx<'_>) -> Result<RebuildReport> {
+        let mut report = RebuildReport::default();
+        tx.sql
+            .execute_batch("INSERT INTO search(search) VALUES ('delete-all'); INSERT INTO phone(phone) VALUES ('delete-all');")?;
+        for kind in Kind::ALL {
+            // Rows of no record.
+            let table = kind.definition().table;
+            tx.sql.execute(&format!("DELETE FROM {table} WHERE n NOT IN (SELECT n FROM doc WHERE kind = ?1)"), [kind.code()])?;
+        }
+        let mut after = 0;
+        loop {
+            let batch = StoredDoc::after(tx.sql, after, BATCH)?;
+            let Some(last) = batch.last() else { return Ok(report) };
+            after = last.n;
+            for stored in &batch {
+                self.check_open()?;
+                match stored.open() {
+                    // Nothing is derived from a record of an unknown kind.
+                    _ if stored.known_kind().is_none() => {}
+                    Ok(document) => {
+                        tx.rederive(stored, &document)?;
+                        report.records += 1;
+                    }
+                    Err(_) => {
+                        tx.mark_unreadable(stored.id)?;
+                        report.unreadable.push(stored.id);
                     }
                 }
             }
-        })
+        }
     }
 
     /// Checks the file, and every document against its row, its links and the searches, and changes nothing. What cannot be read

@@ -39,7 +39,7 @@ const TABLES: [(&str, Option<&str>); 8] = [
     ("meta", None),
 ];
 
-/// Records that are copied in one transaction.
+/// Records that are read at once.
 const BATCH: usize = 200;
 
 type Row = Vec<Sql>;
@@ -53,49 +53,44 @@ impl Book {
     /// [`Error::BookExists`] where `to` holds anything, [`Error::Corrupt`] where not even the ids of the records can be read;
     /// those of the store.
     pub fn rescue(&self, to: &Self) -> Result<RescueReport> {
-        let is_used = "SELECT EXISTS (SELECT 1 FROM doc) OR EXISTS (SELECT 1 FROM outbox) OR EXISTS (SELECT 1 FROM draft)";
-        if to.read(|conn| Ok(conn.query_row(is_used, [], |row| row.get(0))?))? {
-            return Err(Error::BookExists);
-        }
-        let mut report = RescueReport::default();
-        for batch in self.all_records()?.chunks(BATCH) {
-            let read = self.read_each(batch, |conn, (n, _)| select(conn, "SELECT * FROM doc WHERE n = ?1", Some(*n)))?;
-            report.unreadable.extend(batch.iter().zip(&read).filter(|(_, row)| row.is_err()).map(|((_, id), _)| *id));
-            let rows: Vec<Row> = read.into_iter().flatten().flatten().collect();
-            to.write(|tx| insert(tx.sql, "doc", &rows))?;
-        }
-        let mut tables = Vec::new();
-        for (table, index) in TABLES {
-            let (rows, is_complete) = self.rows_of(table, index)?;
-            report.incomplete.extend((!is_complete).then(|| table.to_owned()));
-            tables.push((table, rows));
-        }
+        // In one transaction: what was interrupted leaves the other book as it was, and can be begun again.
         to.write(|tx| {
+            let is_used = "SELECT EXISTS (SELECT 1 FROM doc) OR EXISTS (SELECT 1 FROM outbox) OR EXISTS (SELECT 1 FROM draft)";
+            if tx.sql.query_row(is_used, [], |row| row.get(0))? {
+                return Err(Error::BookExists);
+            }
+            let mut report = RescueReport::default();
+            for batch in self.all_records()?.chunks(BATCH) {
+                let read = self.read_each(batch, |conn, (n, _)| select(conn, "SELECT * FROM doc WHERE n = ?1", Some(*n)))?;
+                report.unreadable.extend(batch.iter().zip(&read).filter(|(_, row)| row.is_err()).map(|((_, id), _)| *id));
+                let rows: Vec<Row> = read.into_iter().flatten().flatten().collect();
+                insert(tx.sql, "doc", &rows)?;
+            }
             tx.sql.execute_batch("PRAGMA defer_foreign_keys = ON")?;
             let (incarnation, actor) = (Meta::Incarnation.get(tx.sql)?, Meta::Actor.get(tx.sql)?);
-            for (table, rows) in &tables {
-                insert(tx.sql, table, rows)?;
+            for (table, index) in TABLES {
+                let (rows, is_complete) = self.rows_of(table, index)?;
+                report.incomplete.extend((!is_complete).then(|| table.to_owned()));
+                insert(tx.sql, table, &rows)?;
             }
             for (meta, value) in [(Meta::Incarnation, incarnation), (Meta::Actor, actor)] {
                 meta.set(tx.sql, &value.unwrap_or_default())?;
             }
             tx.sql.execute("DELETE FROM action_doc WHERE action NOT IN (SELECT id FROM action)", [])?;
             // People and devices come again with the next sync.
-            Meta::Directory.clear(tx.sql)
-        })?;
-        report.records = to.rebuild()?.records;
-        let lacks = |table: &str| report.incomplete.iter().any(|lacking| lacking == table);
-        if lacks("quarantine") {
-            // What had been set aside was never asked for again otherwise.
-            to.begin_epoch()?;
-        }
-        to.write(|tx| {
+            Meta::Directory.clear(tx.sql)?;
+            report.records = to.rederive_all(tx)?.records;
+            let lacks = |table: &str| report.incomplete.iter().any(|lacking| lacking == table);
+            if lacks("quarantine") {
+                // What had been set aside was never asked for again otherwise.
+                tx.begin_epoch()?;
+            }
             if lacks("outbox") {
                 tx.queue_all_own()?;
             }
-            report.unreadable.iter().try_for_each(|id| tx.wish(*id, Kind::Unknown.code(), 0))
-        })?;
-        Ok(report)
+            report.unreadable.iter().try_for_each(|id| tx.wish(*id, Kind::Unknown.code(), 0))?;
+            Ok(report)
+        })
     }
 
     /// The rows of a table that can be read, and whether that is all of them.

@@ -102,13 +102,7 @@ impl Book {
     /// Starts over in the feed of a server that lost or changed its history: everything is pulled again, and all own
     /// changes are pushed again; those that the server still has cost it nothing.
     pub(crate) fn begin_epoch(&self) -> Result<()> {
-        self.write(|tx| {
-            Meta::Epoch.clear(tx.sql)?;
-            Meta::Cursor.clear(tx.sql)?;
-            // All of it comes again, but for what the server does not have any more: that would stay for ever.
-            tx.sql.execute("DELETE FROM quarantine", [])?;
-            if planted(Plant::EpochForgets) { Ok(()) } else { tx.queue_all_own() }
-        })
+        self.write(|tx| tx.begin_epoch())
     }
 }
 
@@ -163,6 +157,14 @@ fn push(conn: &Connection, request: &mut SyncRequest, shrink: u32, held: &HashSe
 }
 
 impl Tx<'_> {
+    pub(super) fn begin_epoch(&mut self) -> Result<()> {
+        Meta::Epoch.clear(self.sql)?;
+        Meta::Cursor.clear(self.sql)?;
+        // All of it comes again, but for what the server does not have any more: that would stay for ever.
+        self.sql.execute("DELETE FROM quarantine", [])?;
+        if planted(Plant::EpochForgets) { Ok(()) } else { self.queue_all_own() }
+    }
+
     fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
         let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
         let held_for_accepted = planted(Plant::HeldAccepted) && verdict.outcome == Outcome::Held;

@@ -306,8 +306,14 @@ impl Session {
         if !(PROTOCOL_MIN..=PROTOCOL).contains(&hello.protocol) {
             return Ok(self.end(End::Upgrade));
         }
+        let account = self.book.account()?;
+        let is_other = account.as_ref().is_some_and(|account| account.server_id != hello.server_id);
         let key = self.book.device_key()?;
         if let Some(joining) = &self.joining {
+            if is_other {
+                // Not asked for its workspace: the invitation stays good for a book that has none.
+                return Err(Error::OtherWorkspace);
+            }
             let request = JoinRequest {
                 code: joining.code.clone(),
                 public_key: key.public(),
@@ -318,8 +324,8 @@ impl Session {
             self.state = State::Join { server_id: hello.server_id };
             return self.send("/v1/join", wire::encode(&request)?, None);
         }
-        let account = self.book.account()?.ok_or_else(|| Error::Internal("no account".into()))?;
-        if account.server_id != hello.server_id {
+        let account = account.ok_or_else(|| Error::Internal("no account".into()))?;
+        if is_other {
             // Another server answers under this address: it gets no signature and no data.
             return Ok(self.wait(WaitReason::NotTheServer, None));
         }

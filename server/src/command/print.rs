@@ -5,7 +5,7 @@ use std::path::Path;
 use roadbook_core::value::Instant;
 
 use crate::admin;
-use crate::doctor::Report;
+use crate::doctor::{Repair, Report};
 use crate::error::{Error, Result};
 use crate::restore::Restored;
 use crate::store::{Device, OpenInvitation, Person, Revocation};
@@ -124,6 +124,11 @@ pub(super) fn tell_restored(out: &mut dyn std::io::Write, file: &Path, restored:
         say(out, &format!("Devices that were revoked after the backup and stay so: {}.", history.revoked))?;
     }
     say(out, "People, devices and revocations are those of the backup: look at `device list` before you serve.")?;
+    say(out, "Whoever came after it is unknown: add and invite them again, and their edits come with them.")?;
+    say(
+        out,
+        "Records that were erased after it are back until the device that erased them syncs: without it, erase them again.",
+    )?;
     say(out, "Each device pushes its own changes again when it next syncs; `workspace show` tells which have.")
 }
 
@@ -137,7 +142,11 @@ pub(super) fn tell_findings(out: &mut dyn std::io::Write, report: &Report) -> Re
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     };
-    say(out, &format!("Looked at {} records in {} workspaces: {found}.", report.records, report.workspaces))
+    say(out, &format!("Looked at {} records in {} workspaces: {found}.", report.records, report.workspaces))?;
+    if report.findings.iter().any(|finding| finding.repair == Repair::None) {
+        say(out, "What needs a person is in a backup, or on a device that has it: restore one, or report the lines above.")?;
+    }
+    Ok(())
 }
 
 fn ago(ms: i64) -> String {

@@ -8673,6 +8673,10 @@ public enum ProblemCode: Equatable, Hashable {
      * With it the record, or the change, would hold more than one may: less at once, or a new record.
      */
     case noRoom
+    /**
+     * It was decided, or changed, since it was shown.
+     */
+    case gone
 
 
 
@@ -8710,6 +8714,8 @@ public struct FfiConverterTypeProblemCode: FfiConverterRustBuffer {
         
         case 7: return .noRoom
         
+        case 8: return .gone
+        
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -8746,6 +8752,10 @@ public struct FfiConverterTypeProblemCode: FfiConverterRustBuffer {
         
         case .noRoom:
             writeInt(&buf, Int32(7))
+        
+        
+        case .gone:
+            writeInt(&buf, Int32(8))
         
         }
     }
