@@ -113,7 +113,7 @@ pub(crate) enum Verb {
     /// Settle a disagreement: keep one of the values
     #[command(override_usage = "roadbook settle CONFLICT VALUE\n       roadbook settle ID FIELD VALUE")]
     Settle {
-        /// CONFLICT VALUE with the ids of `conflicts --json`, or ID FIELD VALUE with the value's number
+        /// CONFLICT VALUE with the ids of `conflicts --json`, or ID FIELD VALUE with the value's id as `conflicts` shows it
         #[arg(required = true, num_args = 2..=3, value_name = "WHICH")]
         which: Vec<String>,
     },

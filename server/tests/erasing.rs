@@ -157,6 +157,36 @@ fn an_edit_of_an_erased_record_takes_no_other_edit_of_its_group_along() {
 }
 
 #[test]
+fn an_erasure_whose_record_was_lost_here_brings_nobody_back() {
+    let world = World::new(309);
+    let server = Server::new(&world);
+    let boris = server.device("Boris Król");
+    let id = known_person(&boris);
+    done(server.sync(&boris));
+    boris.book.erase(Kind::Contact, id).unwrap();
+    // As after a rescue of a book that lost the page of the document.
+    let raw = boris.raw();
+    raw.execute("DELETE FROM contact WHERE n IN (SELECT n FROM doc WHERE id = ?1)", [id.as_bytes()]).unwrap();
+    raw.execute("DELETE FROM doc WHERE id = ?1", [id.as_bytes()]).unwrap();
+    raw.execute("INSERT INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, 0, 0, 'missing', x'')", [id.as_bytes()])
+        .unwrap();
+    // The record comes before the erasure is sent.
+    let mut requests = 0;
+    done(server.sync_changed(&boris, |message| {
+        if requests < 3 {
+            message.groups.clear();
+        }
+        requests += 1;
+        assert_eq!(traces(&raw), Vec::<String>::new());
+    }));
+    assert!(requests < 9, "{requests}");
+    done(server.sync(&boris));
+    assert_eq!(names(&boris), Vec::<String>::new());
+    assert_eq!((traces(&raw), server_traces(&server)), (Vec::new(), Vec::new()));
+    assert_eq!(boris.book.status().unwrap().state_hash, server.summary().state_hash);
+}
+
+#[test]
 fn a_rep_deletes_what_is_theirs_or_nobodys_and_erases_nothing() {
     let world = World::new(304);
     let server = Server::new(&world);

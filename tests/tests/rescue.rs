@@ -92,6 +92,51 @@ fn whichever_page_of_a_book_is_lost_a_rescue_and_a_sync_bring_everything_back() 
 }
 
 #[test]
+fn edits_that_wait_stand_in_a_record_that_is_fetched_again_after_a_rescue() {
+    let world = World::new(4);
+    let device = Device::new(&world);
+    let mut relay = Relay::default();
+    relay.join(&device.book, "Anna");
+    let deals: Vec<Deal> = (0..30).map(|n| deal(&device, &format!("Deal {n}"))).collect();
+    assert!(matches!(relay.sync_book(&device.book), End::Done(_)));
+    for known in &deals {
+        device.book.save(&Deal { notes: "Not sent.".into(), ..known.clone() }).unwrap();
+    }
+    device.book.shutdown();
+    device.raw().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut file = std::fs::OpenOptions::new().read(true).write(true).open(device.dir.path().join("book.db")).unwrap();
+    let mut lost = 0;
+    for page in 0..file.metadata().unwrap().len() / PAGE {
+        flip(&mut file, page);
+        if let Ok(book) = Book::open(device.dir.path(), device.vault.clone(), world.clone()) {
+            let place = tempfile::tempdir().unwrap();
+            let rescued = new_book(&world, place.path());
+            let report = book.rescue(&rescued).unwrap();
+            if !report.unreadable.is_empty() && report.incomplete.is_empty() {
+                let mut relay = relay.copy();
+                // What is lost comes back before the edits of it are taken.
+                relay.holds = Some(Box::new(|_| true));
+                relay.sync_book(&rescued);
+                for id in &report.unreadable {
+                    assert_eq!(rescued.get::<Deal>(*id).unwrap().notes, "Not sent.", "page {page}");
+                    lost += 1;
+                }
+                relay.holds = None;
+                for _ in 0..2 {
+                    let end = relay.sync_book(&rescued);
+                    assert!(matches!(end, End::Done(_)), "page {page}: {end:?}");
+                }
+                let other = Device::new(&world);
+                relay.join(&other.book, "Boris");
+                assert_eq!(other.book.status().unwrap().state_hash, rescued.status().unwrap().state_hash, "page {page}");
+            }
+        }
+        flip(&mut file, page);
+    }
+    assert!(lost > 0);
+}
+
+#[test]
 fn a_rescue_that_is_interrupted_leaves_the_new_book_empty_and_is_begun_again() {
     let world = World::new(3);
     let device = Device::new(&world);

@@ -162,17 +162,16 @@ pub(super) fn conflicts(run: &Run<'_>, id: Option<RecordId>) -> Outcome {
                 let rows: Vec<Vec<String>> = conflict
                     .values
                     .iter()
-                    .zip(1..)
-                    .map(|(value, number)| {
+                    .map(|value| {
                         let shown = if value.shown { "shown" } else { "" };
                         let clock = if value.suspect_clock { "clock is ahead" } else { "" };
                         let text = if value.text.is_empty() { "(empty)".into() } else { value.text.clone() };
                         let note = [shown, clock].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ");
-                        vec![number.to_string(), text, people.author(&value.author), time(value.at_ms), note]
+                        vec![short(&value.id).to_owned(), text, people.author(&value.author), time(value.at_ms), note]
                     })
                     .collect();
-                table::write(out, &[whole("no"), cut("value"), cut("author"), whole("when"), whole("")], &rows, width())?;
-                writeln!(out, "Keep one: roadbook settle {} {} NO", record.id, line(conflict.field.as_str()))?;
+                table::write(out, &[whole("id"), cut("value"), cut("author"), whole("when"), whole("")], &rows, width())?;
+                writeln!(out, "Keep one: roadbook settle {} {} VALUE_ID", record.id, line(conflict.field.as_str()))?;
             }
             Ok(())
         },
@@ -189,7 +188,7 @@ pub(super) fn settle(run: &Run<'_>, which: &[String]) -> Outcome {
         [conflict, value] => {
             let record = conflict.split_once('/').and_then(|(record, _)| record.parse::<RecordLink>().ok());
             let record = record.ok_or_else(|| {
-                Failure::usage("name the disagreement as `roadbook conflicts` shows it: roadbook settle ID FIELD NUMBER")
+                Failure::usage("name the disagreement as `roadbook conflicts` shows it: roadbook settle ID FIELD VALUE_ID")
             })?;
             let found = book.conflicts(record.id)?.into_iter().find(|known| known.id == *conflict);
             (found, value)
@@ -202,7 +201,7 @@ pub(super) fn settle(run: &Run<'_>, which: &[String]) -> Outcome {
             let found = book.conflicts(id)?.into_iter().find(|known| named(&known.field, field));
             (found, value)
         }
-        _ => return Err(Failure::usage("roadbook settle ID FIELD NUMBER")),
+        _ => return Err(Failure::usage("roadbook settle ID FIELD VALUE_ID")),
     };
     let conflict = conflict.ok_or_else(|| {
         Failure::new("no_conflict", "there is no such disagreement; it may have been settled meanwhile: see `roadbook conflicts`")
@@ -233,17 +232,16 @@ fn named(field: &FieldId, typed: &str) -> bool {
     field.field() == name.replace('-', "_") && field.entry() == entry
 }
 
-/// A value by its number, its id, or the beginning of its id.
+/// So much of a value's id is shown, and less is no name of it. There are no numbers: a sync between look and decision would give
+/// them to other values.
+const SHORTEST: usize = 8;
+
+fn short(id: &str) -> &str {
+    id.get(..SHORTEST).unwrap_or(id)
+}
+
+/// A value by its id or the beginning of its id.
 fn pick<'c>(conflict: &'c Conflict, typed: &str) -> Outcome<&'c ConflictValue> {
-    const SHORTEST: usize = 6;
-    if let Some(value) = conflict.values.iter().find(|value| value.id == typed) {
-        return Ok(value);
-    }
-    if typed.len() < SHORTEST
-        && let Some(value) = typed.parse::<usize>().ok().and_then(|number| conflict.values.get(number.checked_sub(1)?))
-    {
-        return Ok(value);
-    }
     let mut found = conflict.values.iter().filter(|value| typed.len() >= SHORTEST && value.id.starts_with(typed));
     match (found.next(), found.next()) {
         (Some(value), None) => Ok(value),
@@ -452,20 +450,19 @@ mod tests {
             id: format!("deal:{id}/close_date"),
             record: RecordLink { kind: roadbook_core::record::Kind::Deal, id },
             field: FieldId::from_key("close_date"),
-            values: vec![value("aaaaaa11"), value("aaaaaa22"), value("123456789")],
+            values: vec![value("aaaaaaaa11"), value("aaaaaaaa22"), value("123456789")],
         }
     }
 
     #[test]
-    fn a_value_is_named_by_number_or_by_enough_of_its_id() {
+    fn a_value_is_named_by_enough_of_its_id_and_by_no_number() {
         let conflict = conflict();
         let picked = |typed: &str| pick(&conflict, typed).ok().map(|value| value.id.as_str());
-        assert_eq!([picked("1"), picked("3")], [Some("aaaaaa11"), Some("123456789")]);
         assert_eq!(
-            [picked("aaaaaa22"), picked("aaaaaa2"), picked("123456")],
-            [Some("aaaaaa22"), Some("aaaaaa22"), Some("123456789")]
+            [picked("aaaaaaaa22"), picked("aaaaaaaa2"), picked("12345678")],
+            [Some("aaaaaaaa22"), Some("aaaaaaaa22"), Some("123456789")]
         );
-        assert_eq!([picked("0"), picked("4"), picked("aaaaaa"), picked("aa"), picked("")], [None; 5]);
+        assert_eq!([picked("1"), picked("3"), picked("aaaaaaaa"), picked("123456"), picked("")], [None; 5]);
     }
 
     #[test]

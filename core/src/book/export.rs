@@ -176,8 +176,12 @@ impl Book {
             let Some((_, last)) = batch.last().copied() else { return Ok(()) };
             for (n, id) in batch {
                 let read = self.read(|conn| {
-                    let stored = StoredDoc::numbered(conn, n)?;
-                    let stored = stored.filter(|stored| stored.id == id && stored.kind == kind.code());
+                    // Under another number where a sync brought it anew since the batch was read.
+                    let stored = match StoredDoc::numbered(conn, n)?.filter(|stored| stored.id == id) {
+                        None => StoredDoc::find(conn, id)?,
+                        stored => stored,
+                    };
+                    let stored = stored.filter(|stored| stored.kind == kind.code());
                     Ok(stored.map(|stored| stored.open()).transpose()?.map(|document| document.read(None).values))
                 });
                 match read {

@@ -22,6 +22,8 @@ pub(super) const FORM: &str = "form";
 enum Aside {
     /// It does not pass: a word for the reason, kept with its bytes.
     Reason(&'static str),
+    /// It was erased here, where it was lost, and the erasure waits to be sent.
+    Erased,
     /// The store failed, and with it the page.
     Store(Error),
 }
@@ -50,6 +52,7 @@ impl Tx<'_> {
         match taken {
             Ok(()) => report.pulled += 1,
             Err(Aside::Store(error)) => return Err(error),
+            Err(Aside::Erased) => self.wish_later(id, entry)?,
             Err(Aside::Reason(reason)) => {
                 report.set_aside += 1;
                 self.set_aside(id, entry, reason)?;
@@ -78,6 +81,17 @@ impl Tx<'_> {
         self.sql
             .prepare_cached("INSERT OR REPLACE INTO quarantine(doc, kind, gen, reason, bytes) VALUES (?1, ?2, ?3, ?4, x'')")?
             .execute(params![id.as_bytes(), kind, generation, MISSING])?;
+        Ok(())
+    }
+
+    /// Asks for a record that came and was not wanted as it is now: not at once again, and no more of its bytes are kept.
+    fn wish_later(&self, id: RecordId, entry: &Entry) -> Result<()> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO quarantine(doc, kind, gen, reason, bytes, at_ms, tries) VALUES (?1, ?2, ?3, ?4, x'', ?5, 1)
+                 ON CONFLICT (doc) DO UPDATE SET at_ms = excluded.at_ms, tries = tries + 1",
+            )?
+            .execute(params![id.as_bytes(), entry.kind, entry.generation, MISSING, self.now().ms])?;
         Ok(())
     }
 
@@ -113,6 +127,16 @@ impl Tx<'_> {
         let same = |stored: &&StoredDoc| (stored.generation, stored.kind) == (entry.generation, entry.kind);
         let present = existing.as_ref().filter(same);
         let healthy = present.filter(|stored| stored.is_healthy());
+        // Edits of a record that is not here wait where its document was lost.
+        let mut waiting = Vec::new();
+        let has_edits = OutboxItem::has_any(self.sql, id)?;
+        if has_edits && (present.is_some() || existing.is_none()) {
+            waiting = OutboxItem::waiting_of(self.sql, id)?;
+            if existing.is_none() && waiting.iter().any(|item| item.generation > entry.generation) {
+                return Err(Aside::Erased);
+            }
+            waiting.retain(|item| (item.generation, item.kind) == (entry.generation, entry.kind));
+        }
         let Some(kind) = Kind::from_code(entry.kind) else {
             self.make_room(id, existing.as_ref(), entry)?;
             self.insert_unopened(id, entry, &heads, sealed, None)?;
@@ -121,7 +145,7 @@ impl Tx<'_> {
         // What is here and cannot be opened is replaced only by what can be: a snapshot that was merely scanned would be found
         // unreadable again when somebody opens it, and asked for with every sync.
         if present.is_none()
-            && !OutboxItem::has_refused(self.sql, id)?
+            && !has_edits
             && let Some(values) = usable_row(kind, entry)
         {
             self.make_room(id, existing.as_ref(), entry)?;
@@ -135,10 +159,12 @@ impl Tx<'_> {
         if document.heads() != heads || document.broken_field().is_some() {
             return Err(Aside::Reason("document"));
         }
-        let waiting = if present.is_some() { OutboxItem::waiting_of(self.sql, id)? } else { Vec::new() };
         let local = lacking(&document, healthy, &waiting)?;
         let local: Vec<&[u8]> = local.iter().map(Vec::as_slice).collect();
-        let passed = gate::admit(&document, &local, &|_| true).map_err(|_| Aside::Reason("merge"))?;
+        let merged = gate::admit(&document, &local, &|_| true);
+        // What an edit builds on may be lost with the document: the record is shown without it, and the server has its say.
+        let merged = if existing.is_none() { merged.or_else(|_| gate::admit(&document, &[], &|_| true)) } else { merged };
+        let passed = merged.map_err(|_| Aside::Reason("merge"))?;
         self.make_room(id, existing.as_ref(), entry)?;
         self.put_doc(id, entry.generation, &passed.document, None)?;
         self.forget_taken(id, &passed.document)?;

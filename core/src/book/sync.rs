@@ -170,6 +170,12 @@ impl Tx<'_> {
         let held_for_accepted = planted(Plant::HeldAccepted) && verdict.outcome == Outcome::Held;
         match if held_for_accepted { Outcome::Accepted } else { verdict.outcome } {
             Outcome::Accepted => {
+                // Whether what came beside it can be taken now is asked at once.
+                self.sql
+                    .prepare_cached(
+                        "UPDATE quarantine SET tries = 0 WHERE doc IN (SELECT doc FROM outbox WHERE grp = ?1 AND state = ?2)",
+                    )?
+                    .execute(params![verdict.group, OutboxState::Waiting])?;
                 self.sql
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;

@@ -146,6 +146,12 @@ impl OutboxItem {
         Ok(conn.prepare_cached(sql)?.query_row(params![doc.as_bytes(), OutboxState::Waiting], |row| row.get(0))?)
     }
 
+    /// Whether there are edits of a record, waiting or refused.
+    pub fn has_any(conn: &Connection, doc: RecordId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1)";
+        Ok(conn.prepare_cached(sql)?.query_row([doc.as_bytes()], |row| row.get(0))?)
+    }
+
     /// Whether there are refused edits of a record, decided or not.
     pub fn has_refused(conn: &Connection, doc: RecordId) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE doc = ?1 AND state <> ?2)";

@@ -129,8 +129,9 @@ fn wrong(view: &dyn View, stored: &StoredDoc, change: &StoredChange) -> Result<O
     if change.generation != stored.generation {
         return Ok(Some(Fault::Generation(change.seq)));
     }
-    // The first change of a record of a newer release is frozen, and nobody's.
-    if change.actor == Actor::SKELETON && Kind::from_code(stored.kind).is_none() {
+    // The first change of a record is frozen, and nobody's. It comes along where the kind was unknown here.
+    let is_frozen = |kind: Kind| kind.definition().skeleton.pinned().contains(&change.hash);
+    if change.actor == Actor::SKELETON && Kind::from_code(stored.kind).is_none_or(is_frozen) {
         return Ok(None);
     }
     let bound = view.bound(change.actor)?;
