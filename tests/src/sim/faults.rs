@@ -179,9 +179,11 @@ impl Sim<'_> {
         device.joins = false;
         let (store, ws) = (device.index, device.ws);
         let documents = self.server.documents(ws);
-        for token in self.model.tokens.iter_mut().skip(tokens).filter(|token| token.store == store) {
-            let there = token.is_in(&documents);
-            if !there && token.fate == Fate::Kept {
+        let (device, stranded) = (&self.devices[i], &self.model.stranded[ws]);
+        for (at, token) in self.model.tokens.iter_mut().enumerate().filter(|(_, token)| token.store == store) {
+            // What it sent before the copy was made, and a server that was put back has lost, it sends as its former self only.
+            let was_sent = || noticed && stranded.contains(&token.record) && !device.keeps_edit(token.record, 0, &token.text);
+            if token.fate == Fate::Kept && !token.is_in(&documents) && (at >= tokens || was_sent()) {
                 token.fate = Fate::MayBeLost;
             }
         }
