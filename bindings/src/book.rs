@@ -455,7 +455,7 @@ impl BlockingBook {
 
     /// Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
     /// `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
-    /// anything.
+    /// anything or has joined a workspace, and with `Busy` while this book is synced.
     pub fn rescue(&self, to: Arc<Self>) -> Result<RescueReport> {
         Ok(self.0.rescue(&to.0)?)
     }

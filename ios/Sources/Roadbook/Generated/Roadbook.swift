@@ -813,7 +813,7 @@ public protocol BlockingBookProtocol: AnyObject, Sendable {
     /**
      * Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
      * `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
-     * anything.
+     * anything or has joined a workspace, and with `Busy` while this book is synced.
      */
     func rescue(to: BlockingBook) throws  -> RescueReport
     
@@ -1407,7 +1407,7 @@ open func region()throws  -> String  {
     /**
      * Copies all that can be read of this book into `to`, a new one, unsent edits included: for a file that is damaged where
      * `rebuild` cannot help. This book stays as it is, and should not be used any more. Fails with `BookExists` where `to` holds
-     * anything.
+     * anything or has joined a workspace, and with `Busy` while this book is synced.
      */
 open func rescue(to: BlockingBook)throws  -> RescueReport  {
     return try  FfiConverterTypeRescueReport_lift(try rustCallWithError(FfiConverterTypeBookError_lift) {
@@ -11466,7 +11466,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_region() != 40267) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_roadbook_ffi_checksum_method_blockingbook_rescue() != 30388) {
+    if (uniffi_roadbook_ffi_checksum_method_blockingbook_rescue() != 33809) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_roadbook_ffi_checksum_method_blockingbook_retry() != 62184) {
