@@ -117,6 +117,7 @@ const EXPECTED: &[(Section, &[&str])] = &[
             "revoked between two pages",
             "erased while others had it",
             "server lost edits",
+            "old changes dropped",
         ],
     ),
 ];

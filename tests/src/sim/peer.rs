@@ -201,8 +201,14 @@ impl Peer {
             if choice != 2 && choice != 3 {
                 model.unknown.insert(id, word);
             }
+            return Ok(());
         }
-        Ok(())
+        let code = answer.verdicts.iter().find_map(|verdict| verdict.code.as_deref()).unwrap_or_default();
+        // A card's record may be there already, and a server that was put back may know this device as another one.
+        if choice == 3 || server.put_back || server.erased(0).contains_key(&id) {
+            return Ok(());
+        }
+        Err(Failure::new("gate", format!("an edit of a newer release was not taken: {code}")))
     }
 
     /// A hostile device sends bad groups beside a good one: each gets the verdict that it deserves, and none hinders another.

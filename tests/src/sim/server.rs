@@ -34,6 +34,8 @@ pub struct Server {
     pub world: Arc<World>,
     running: Option<(Data, Service)>,
     backup: Option<Vec<u8>>,
+    /// Whether it was ever put back.
+    pub put_back: bool,
     rot: Vec<Rot>,
     workspaces: Vec<WorkspaceId>,
 }
@@ -42,7 +44,8 @@ impl Server {
     /// A new server that runs.
     pub fn new(disk: &Disk, dir: PathBuf, world: Arc<World>) -> Self {
         disk.place_server(&dir);
-        let mut server = Self { dir, world, running: None, backup: None, rot: Vec::new(), workspaces: Vec::new() };
+        let mut server =
+            Self { dir, world, running: None, backup: None, put_back: false, rot: Vec::new(), workspaces: Vec::new() };
         server.start();
         let named = |name: &&str| admin::workspace(server.data().store.as_ref(), name).expect("a workspace").id;
         server.workspaces = WORKSPACES.iter().map(named).collect();
@@ -107,10 +110,13 @@ impl Server {
         admin::summary(self.data().store.as_ref(), self.workspaces[ws]).expect("a summary").state_hash
     }
 
-    /// Forgets what has ended.
-    pub fn tidy(&self) {
+    /// Forgets what has ended; gives whether old changes were dropped.
+    pub fn tidy(&self) -> bool {
         use roadbook_core::env::Env as _;
-        self.data().store.tidy(self.world.now().ms).expect("tidying");
+        let changes = || -> i64 { self.raw().query_row("SELECT count(*) FROM change", [], |row| row.get(0)).expect("changes") };
+        let before = changes();
+        roadbook_server::tidy::tidy(self.data().store.as_ref(), self.world.now().ms).expect("tidying");
+        changes() < before
     }
 
     fn raw(&self) -> rusqlite::Connection {
@@ -167,6 +173,7 @@ impl Server {
     /// Puts the copy back, by the server's verb or by copying the file; `false` where there is none.
     pub fn put_back(&mut self, by_verb: bool) -> bool {
         let Some(backup) = self.backup.clone() else { return false };
+        self.put_back = true;
         self.mend();
         self.stop();
         if by_verb {

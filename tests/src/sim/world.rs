@@ -132,7 +132,9 @@ impl<'a> Sim<'a> {
             What::ServerFull => return self.with_fault(i, Site::Server, dice, &[Fault::DiskFull]),
             What::ServerRestart => {
                 self.server.restart();
-                self.server.tidy();
+                if self.server.tidy() {
+                    self.coverage.count(Section::Seen, "old changes dropped");
+                }
             }
             What::Clock => self.set_clock(if dice.chance(20) { SERVER_CLOCK } else { i }, dice),
             What::Rot => return Ok(self.server.rot(0, dice.below(1000))),
