@@ -140,8 +140,7 @@ impl Book {
 }
 
 impl Tx<'_> {
-    /// Notes whose edits are this store's, where the table of them may be incomplete: its last actor, the authors of what waits,
-    /// and those of the actions that it did.
+    /// Notes whose edits are this store's, where the table of them may be incomplete: its last actor, and the authors of what waits.
     fn keep_own_actors(&self) -> Result<()> {
         let mut own = BTreeSet::new();
         own.extend(Meta::Actor.get(self.sql)?.and_then(|actor| Some(Actor(actor.try_into().ok()?))));
