@@ -10,6 +10,7 @@ use roadbook_core::book::Status;
 use roadbook_core::sync::{End, RejoinReason, Report, Session, WaitReason, address};
 use roadbook_core::{Book, Error};
 use serde_json::{Value, json};
+use ureq::http::Uri;
 
 use super::check::way_back;
 use super::{Run, start};
@@ -46,11 +47,11 @@ pub(super) fn code(run: &Run<'_>, typed: Option<String>, file: Option<PathBuf>) 
 
 /// Whether records would pass a network as they are.
 fn is_open_to_readers(url: &str) -> bool {
-    let Some(rest) = url.trim().strip_prefix("http://") else { return false };
-    let host = rest.split('/').next().unwrap_or_default();
-    let is_here = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    ![host, without_port].iter().any(|host| is_here(host.trim_start_matches('[').trim_end_matches(']')))
+    let Ok(uri) = url.trim().parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let is_here =
+        host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    uri.scheme_str() == Some("http") && !is_here
 }
 
 pub(super) fn join(run: &Run<'_>, url: &str, invite: &str, device: Option<String>, typed: Option<&str>) -> Outcome {
@@ -311,4 +312,19 @@ pub(super) fn status(run: &Run<'_>) -> Outcome {
             Ok(())
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unencrypted_address_beyond_this_machine_is_open_to_readers() {
+        for open in ["http://crm.example", "http://10.0.0.7:8080/x", " http://[2001:db8::1]:80 ", "http://localhost.example"] {
+            assert!(is_open_to_readers(open), "{open}");
+        }
+        for closed in ["https://crm.example", "http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080/", "crm.example"] {
+            assert!(!is_open_to_readers(closed), "{closed}");
+        }
+    }
 }

@@ -117,9 +117,7 @@ impl Book {
             workspace_name: joined.workspace_name.clone(),
         };
         self.write(|tx| {
-            let is_other =
-                |previous: Account| (previous.workspace, &previous.server_id) != (account.workspace, &account.server_id);
-            if Account::load(tx.sql)?.is_some_and(is_other) {
+            if Account::load(tx.sql)?.is_some_and(|previous| previous.workspace != account.workspace) {
                 return Err(Error::OtherWorkspace);
             }
             let bytes = minicbor::to_vec(&account).map_err(|error| Error::Internal(error.to_string()))?;

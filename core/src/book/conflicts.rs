@@ -59,9 +59,9 @@ pub(super) fn of_document(
         let Some(field) = kind.definition().field(field_id.field()) else { continue };
         let mut values = Vec::new();
         let candidates = document.candidates(field, field_id.entry(), None);
-        for (at, candidate) in candidates.iter().enumerate() {
+        for (at, (candidate, name)) in candidates.iter().zip(names(&candidates)).enumerate() {
             values.push(ConflictValue {
-                id: name_among(&candidates, candidate),
+                id: name,
                 text: field.display(field_id.entry(), &candidate.scalar),
                 author: Author::of(conn, candidate.actor)?,
                 at_ms: candidate.at_ms,
@@ -75,14 +75,14 @@ pub(super) fn of_document(
     Ok(conflicts)
 }
 
-/// The name of a value among others. With another one beside them it is another name: a decision is about what was shown,
-/// and must not end what nobody has seen.
-fn name_among(candidates: &[Candidate], value: &Candidate) -> String {
-    let mut others: Vec<_> = candidates.iter().map(|candidate| candidate.change).collect();
-    others.sort();
-    let mut name = Sha256::new();
-    std::iter::once(value.change).chain(others).for_each(|change| name.update(change.0));
-    data_encoding::HEXLOWER.encode(name.finalize().get(..16).unwrap_or_default())
+/// The names of values among each other. With another value beside them they have other names: a decision is about what was
+/// shown, and must not end what nobody has seen.
+fn names(candidates: &[Candidate]) -> Vec<String> {
+    let mut all: Vec<_> = candidates.iter().map(|candidate| candidate.change).collect();
+    all.sort();
+    let all = all.iter().fold(Sha256::new(), |hash, change| hash.chain_update(change.0));
+    let name = |candidate: &Candidate| all.clone().chain_update(candidate.change.0).finalize();
+    candidates.iter().map(|candidate| data_encoding::HEXLOWER.encode(name(candidate).get(..16).unwrap_or_default())).collect()
 }
 
 impl Book {
@@ -129,7 +129,7 @@ impl Book {
             let (stored, mut document) = tx.open_doc(record.id)?.ok_or_else(|| Error::not_found(record.kind, record.id))?;
             let before = document.read(None).values;
             let mut candidates = document.candidates(field, field_id.entry(), None);
-            let chosen = candidates.iter().position(|candidate| name_among(&candidates, candidate) == value);
+            let chosen = names(&candidates).iter().position(|name| name == value);
             let chosen = chosen.filter(|_| candidates.len() > 1).map(|at| candidates.swap_remove(at)).ok_or_else(gone)?;
             let message = tx.message(Code::settle(), Code::typed());
             let own = |_| true;

@@ -3,7 +3,7 @@
 use super::Book;
 use super::people::Author;
 use super::save::open_for_reading;
-use crate::document::{ActionId, Document, KeyEdit};
+use crate::document::{ActionId, Effect, KeyEdit};
 use crate::error::Result;
 use crate::id::RecordId;
 use crate::record::{Definition, FieldId, Values};
@@ -48,7 +48,6 @@ impl Book {
             let mut entries = Vec::new();
             for change in document.changes() {
                 self.check_open()?;
-                let (before, after) = document.around(&change);
                 let (kind, source, action) = match &change.message {
                     Some(message) => (message.kind.to_string(), message.source.to_string(), Some(message.action)),
                     None => (String::new(), String::new(), None),
@@ -59,7 +58,7 @@ impl Book {
                     source,
                     at_ms: change.at_ms,
                     author: Author::of(conn, change.actor)?,
-                    changes: field_changes(&document, document.edits_of(&change), &before, &after),
+                    changes: field_changes(document.definition(), document.effect(&change)),
                 });
             }
             Ok(entries)
@@ -67,14 +66,11 @@ impl Book {
     }
 }
 
-fn field_changes(document: &Document, edits: Vec<KeyEdit>, before: &Values, after: &Values) -> Vec<FieldChange> {
+fn field_changes(definition: &Definition, effect: Effect) -> Vec<FieldChange> {
+    let Effect { before, after, edits } = effect;
     let change = |edit: KeyEdit| {
         let field = FieldId::from_key(edit.key());
-        FieldChange {
-            before: shown(document.definition(), before, &field),
-            after: shown(document.definition(), after, &field),
-            field,
-        }
+        FieldChange { before: shown(definition, &before, &field), after: shown(definition, &after, &field), field }
     };
     edits.into_iter().map(change).collect()
 }

@@ -73,7 +73,7 @@ impl Book {
                 let Some(kind) = Kind::from_code(first.kind) else { continue };
                 let mut changes = Vec::new();
                 let wanted = with_refused(conn, &items)?;
-                let edits = wanted.iter().flat_map(|(with, changes)| changes.iter().flat_map(|change| with.edits_of(change)));
+                let edits = wanted.iter().flat_map(|(with, changes)| changes.iter().flat_map(|change| with.effect(change).edits));
                 for edit in edits {
                     let field = FieldId::from_key(edit.key());
                     let shown =
@@ -148,7 +148,7 @@ fn again(conn: &Connection, first: &OutboxItem, wanted: Option<(Document, Vec<Ch
     if here.is_some_and(|stored| stored.kind != first.kind) {
         return Ok(None);
     }
-    let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !with.edits_of(change).is_empty());
+    let has_edits = |with: &Document, changes: &[ChangeEntry]| changes.iter().any(|change| !with.effect(change).edits.is_empty());
     Ok(wanted.filter(|(with, changes)| has_edits(with, changes)).map(|(with, changes)| Again::Write(Box::new(with), changes)))
 }
 
@@ -214,7 +214,7 @@ fn with_refused(conn: &Connection, items: &[OutboxItem]) -> Result<Option<(Docum
 fn taken_out(from: &Document, change: &ChangeEntry, target: &Document, again: &Rewritten) -> Fallen {
     let base = from.ancestors_in(&change.deps, target, again);
     let there = target.read(Some(&base)).values;
-    let mut edits = from.edits_of(change);
+    let mut edits = from.effect(change).edits;
     for edit in &mut edits {
         if let KeyEdit::Text { key, from, to } = edit
             && let Some(crate::record::FieldValue::Text(text)) = there.get(key)

@@ -58,7 +58,6 @@ impl Book {
     /// [`Error::Corrupt`] where not even the ids of the records can be read; those of the store.
     pub fn rescue(&self, to: &Self) -> Result<RescueReport> {
         match self.take_sync_lock() {
-            Err(Error::Busy) => return Err(Error::Busy),
             // A folder that cannot be written is synced by nobody.
             Err(Error::Io { .. }) | Ok(()) => {}
             Err(error) => return Err(error),

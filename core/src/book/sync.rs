@@ -166,16 +166,13 @@ impl Tx<'_> {
     }
 
     fn apply_verdict(&mut self, verdict: &Verdict, report: &mut PageReport) -> Result<()> {
-        let changes = OutboxItem::of_group(self.sql, &verdict.group)?.len() as u64;
+        let items = OutboxItem::of_group(self.sql, &verdict.group)?;
+        let changes = items.len() as u64;
         let held_for_accepted = planted(Plant::HeldAccepted) && verdict.outcome == Outcome::Held;
         match if held_for_accepted { Outcome::Accepted } else { verdict.outcome } {
             Outcome::Accepted => {
                 // Whether what came beside it can be taken now is asked at once.
-                self.sql
-                    .prepare_cached(
-                        "UPDATE quarantine SET tries = 0 WHERE doc IN (SELECT doc FROM outbox WHERE grp = ?1 AND state = ?2)",
-                    )?
-                    .execute(params![verdict.group, OutboxState::Waiting])?;
+                items.iter().try_for_each(|item| self.ask_at_once(item.doc))?;
                 self.sql
                     .prepare_cached("DELETE FROM outbox WHERE grp = ?1 AND state = ?2")?
                     .execute(params![verdict.group, OutboxState::Waiting])?;

@@ -21,6 +21,17 @@ pub struct ChangeEntry {
     pub message: Option<Message>,
 }
 
+/// What a change did.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// The record that it was written on.
+    pub before: Values,
+    /// The record with it.
+    pub after: Values,
+    /// What it wanted: what it made of the record, and which disagreements it ended.
+    pub edits: Vec<KeyEdit>,
+}
+
 impl Document {
     /// All changes but the skeleton's, oldest first.
     pub fn changes(&self) -> Vec<ChangeEntry> {
@@ -41,8 +52,8 @@ impl Document {
         (self.read(Some(&entry.deps)).values, self.read(Some(&[entry.hash])).values)
     }
 
-    /// What a change wanted: what it made of the record that it was written on, and which disagreements it ended.
-    pub fn edits_of(&self, entry: &ChangeEntry) -> Vec<KeyEdit> {
+    /// What a change did, on its own branch.
+    pub fn effect(&self, entry: &ChangeEntry) -> Effect {
         let (before, after) = (self.read(Some(&entry.deps)), self.read(Some(&[entry.hash])));
         let mut edits = difference(&before.values, &after.values);
         for key in before.disputed.into_iter().filter(|key| !after.disputed.contains(key)) {
@@ -55,7 +66,7 @@ impl Document {
                 edits.push(KeyEdit::Settle { key, scalar: left.scalar });
             }
         }
-        edits
+        Effect { before: before.values, after: after.values, edits }
     }
 
     /// The time of the last change; 0 where there is none.

@@ -20,7 +20,7 @@ pub(crate) use actor::MAX_LEVEL;
 pub use automerge::ChangeHash;
 pub(crate) use envelope::seal_compressed;
 pub use envelope::{EnvelopeError, open_envelope, seal_envelope};
-pub use history::{ChangeEntry, difference};
+pub use history::{ChangeEntry, Effect, difference};
 pub use message::{ActionId, Code, Message};
 pub use read::MAX_CONCURRENT;
 pub use read::{Candidate, Reading};

@@ -147,11 +147,11 @@ impl Document {
     fn holds(&self, edit: &KeyEdit) -> bool {
         let id = FieldId::from_key(edit.key());
         let Some(field) = self.definition.field(id.field()) else { return false };
-        let candidates = self.candidates(field, id.entry(), None);
+        let candidates = || self.candidates(field, id.entry(), None);
         match edit {
-            KeyEdit::Put { scalar, .. } => candidates.first().is_some_and(|shown| shown.scalar == *scalar),
-            KeyEdit::Settle { scalar, .. } => matches!(&*candidates, [only] if only.scalar == *scalar),
-            KeyEdit::Remove { .. } => candidates.is_empty(),
+            KeyEdit::Put { scalar, .. } => candidates().first().is_some_and(|shown| shown.scalar == *scalar),
+            KeyEdit::Settle { scalar, .. } => matches!(&*candidates(), [only] if only.scalar == *scalar),
+            KeyEdit::Remove { .. } => candidates().is_empty(),
             KeyEdit::Text { from, to, .. } => from == to,
         }
     }

@@ -115,7 +115,6 @@ impl Sim<'_> {
         if had != [0, 1].map(|ws| self.server.heads(ws)) {
             self.coverage.count(Section::Seen, "server lost edits");
         }
-        self.network.put_back = true;
         self.network.copied_back |= !by_verb;
         self.model.unknown.clear();
         for (ws, had) in had.iter().enumerate() {

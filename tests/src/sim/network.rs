@@ -35,10 +35,7 @@ pub struct Network {
     late: Vec<Late>,
     /// Records of which a group was damaged on the way: an edit may be refused then that the server had taken before.
     pub damaged: BTreeSet<RecordId>,
-    /// Whether the server was put back. From then on no group is damaged: an edit that others had already built on would
-    /// be refused for good, and theirs would wait for it for ever (docs/reliability.md, "Known limits").
-    pub put_back: bool,
-    /// Whether it was put back by copying the file. Nobody notices then where only people and devices had moved
+    /// Whether the server was put back by copying the file. Nobody notices then where only people and devices had moved
     /// (docs/security.md).
     pub copied_back: bool,
     /// Whether a row was changed on the way so that it shows something else than its document.
@@ -133,7 +130,9 @@ impl Network {
                 seen("request damaged");
                 body = damaged::<SyncRequest>(&body, dice);
             }
-            6 if sync && !self.put_back => {
+            // Not on a server that was put back: an edit that others had already built on would be refused for good, and theirs
+            // would wait for it for ever (docs/reliability.md, "Known limits").
+            6 if sync && !server.put_back => {
                 body = rewritten(&body, |request: &mut SyncRequest| {
                     let group = dice.below(request.groups.len());
                     if let Some(group) = request.groups.get_mut(group) {

@@ -180,7 +180,7 @@ impl Sim<'_> {
             && after > before
         {
             // What the server lost, and its author has no more, stays where it is if the erasure is refused.
-            if self.network.put_back && !self.server.heads(ws).contains_key(&record.id) {
+            if self.server.put_back && !self.server.heads(ws).contains_key(&record.id) {
                 self.model.stranded[ws].insert(record.id);
             }
             // Another erasure at the same time makes the same generation: what was written after it may stay.
